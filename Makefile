@@ -1,0 +1,40 @@
+# One file of tooling. Everything runs in an environment of its own, made from pyproject.toml and the tested set in constraints.txt.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help install demo test check format bench clean
+
+help:            ## What can be typed here
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "marketsync needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12 ...")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing marketsync and what it needs into $(VENV) (once, a minute or two) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[postgres,dev]'
+	@touch $(STAMP)
+
+install: $(STAMP)  ## Make the environment
+
+demo: $(STAMP)   ## A whole initial sync against a local SugarCRM sandbox, in about a minute
+	@$(BIN)/marketsync demo
+
+test: $(STAMP)   ## Run every test
+	@$(BIN)/python -m pytest
+
+check: $(STAMP)  ## Formatter, linter, types
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+format: $(STAMP) ## Let the formatter and the linter mend what they can
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: $(STAMP)  ## Measure speed and memory; writes bench/results/latest.json
+	@$(BIN)/python -m bench
+
+clean:           ## Remove the environment and what the demo made
+	rm -rf $(VENV) demo

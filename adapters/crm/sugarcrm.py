@@ -1,0 +1,191 @@
+"""SugarCRM and Sugar Sell, REST v11 and newer, as `sync.crm.Crm`."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from adapters.crm.sugarcrm_paging import advanced, conditions, filter_of, lines_of, order_of, place_of, split, stamp, streams_of
+from adapters.crm.sugarcrm_probe import metadata, probe
+from adapters.crm.sugarcrm_schema import MODULES, schema_of
+from adapters.crm.sugarcrm_session import SugarApi, SugarSession
+from adapters.crm.sugarcrm_tokens import TokenFile
+from adapters.crm.sugarcrm_wire import SugarWire, Unprocessable
+from adapters.http import PATIENT, HttpClient, Patience
+from adapters.http_lanes import TrafficCounts
+from adapters.http_messages import Answer, checked_url
+from sync.crm import Probe
+from sync.errors import AccessDenied, ConfigError, ContractBroken
+from sync.fields import ObjectSchema
+from sync.records import Filter, Kind, Page, ReadRequest, Stream
+
+ALWAYS = ("id", "date_modified")
+EVERYTHING = Filter()
+
+
+class _Count(msgspec.Struct):
+    record_count: int
+
+
+class SugarCrm:
+    """One Sugar instance, spoken to as its syncing user.
+
+    `url` is the instance with or without /rest/v11_24. `password` and `client_secret` are asked for whenever a login needs
+    them. All threads and processes with the same `session_dir` share one session. `page_rows` is a wish: a server that
+    caps it is believed.
+    """
+
+    def __init__(
+        self,
+        connector: str,
+        url: str,
+        username: str,
+        password: Callable[[], str],
+        *,
+        session_dir: Path,
+        platform: str = "mkt_sync",
+        client_id: str = "sugar",
+        client_secret: Callable[[], str] | None = None,
+        api_version: str = "v11_24",
+        page_rows: int = 1000,
+        connections: int = 4,
+        ca_file: str | None = None,
+        timeout_s: float = 120.0,
+        allow_plain_http: bool = False,
+        patience: Patience = PATIENT,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        checked = checked_url(url, allow_plain_http=allow_plain_http)
+        self._http = HttpClient(connector, connections=connections, ca_file=ca_file, read_s=timeout_s, patience=patience, sleep=sleep)
+        wire = SugarWire(self._http, connector, checked, api_version, platform)
+        session = SugarSession(
+            wire,
+            TokenFile(session_dir, wire.root, username, platform),
+            username=username,
+            password=password,
+            platform=platform,
+            client_id=client_id,
+            client_secret=client_secret,
+        )
+        self._api = SugarApi(wire, session)
+        self._connector = connector
+        self._connections = connections
+        self._page_rows = page_rows
+        self._caps: dict[str, int] = {}
+
+    def now(self) -> datetime:
+        """One call; the `Date` header is the instance's clock."""
+        found = self._api.call("GET", "ping", subject="clock").date()
+        if found is None:
+            raise ContractBroken(
+                "the CRM's answers hold no Date header", where=f"connector {self._connector}", todo="see whether a proxy takes it out"
+            )
+        return found
+
+    def probe(self, readable: Sequence[Kind], writable: Sequence[Kind]) -> Probe:
+        """CONN-3. Also forgets that a login was refused before, so an operator can try again (CONN-4)."""
+        return probe(self._api, readable, writable, datetime.now(UTC))
+
+    def fingerprint(self, kinds: Sequence[Kind]) -> str:
+        """The hash of all metadata: one small call. It may change where `kinds` do not, never the other way round."""
+        try:
+            answer = self._api.call("GET", "metadata/_hash", subject="metadata")
+        except AccessDenied:
+            # Older releases have no such route; then the description itself is compared.
+            described = msgspec.json.encode(metadata(self._api, kinds), order="sorted")
+            return hashlib.sha256(described).hexdigest()
+        document = msgspec.json.decode(answer.body)
+        found = document.get("_hash") if isinstance(document, dict) else document
+        if not isinstance(found, str) or not found:
+            raise ContractBroken("the CRM does not give the hash of its metadata", where=f"connector {self._connector}")
+        return found
+
+    def describe(self, kinds: Sequence[Kind]) -> dict[Kind, ObjectSchema]:
+        """One call for all kinds. AccessDenied for a module that the metadata do not show to this user."""
+        modules = metadata(self._api, kinds)
+        if hidden := [MODULES[kind] for kind in kinds if MODULES[kind] not in modules]:
+            raise AccessDenied(
+                f"user {self._api.session.username} does not see {', '.join(hidden)}",
+                where=f"connector {self._connector}",
+                todo=f"have an administrator of the CRM give {self._api.session.username} access to {', '.join(hidden)}",
+            )
+        return {kind: schema_of(kind, modules[MODULES[kind]]) for kind in kinds}
+
+    def streams(self, request: ReadRequest) -> tuple[Stream, ...]:
+        """Sixteen ranges of ids for everything, one stream for a window up to a day, one for named records. No call."""
+        return streams_of(request, 1 if request.kind is Kind.USER else self._connections)
+
+    def pages(self, request: ReadRequest, stream: Stream, position: str | None = None) -> Iterator[Page]:
+        """Reads one page per step, on demand. A stream without records gives one empty page."""
+        following: str | None = position or stream.start
+        while following is not None:
+            page = self._page(request, stream.name, following)
+            yield page
+            following = page.position
+
+    def count(self, kind: Kind, *, where: Filter = EVERYTHING, created_from: datetime | None = None) -> int:
+        """Counts living records; one call."""
+        asked = filter_of(where) + ([{"date_entered": {"$gte": stamp(created_from)}}] if created_from else [])
+        return self._counted(MODULES[kind], {"filter": asked})
+
+    def count_deleted(self, kind: Kind, since: datetime) -> int | None:
+        """Records deleted at or after `since`, as far as the instance has not pruned them yet; two calls.
+
+        The flag `deleted` adds deleted records to the living, and whether one may filter by it depends on the release.
+        """
+        asked = [{"date_modified": {"$gte": stamp(since)}}]
+        with_deleted = self._counted(MODULES[kind], {"filter": asked, "deleted": True})
+        return max(0, with_deleted - self._counted(MODULES[kind], {"filter": asked}))
+
+    def close(self) -> None:
+        """Closes connections. There is no logout: other workers use the session."""
+        self._http.close()
+
+    @property
+    def traffic(self) -> TrafficCounts:
+        """Calls, bytes, repeats and waits so far, for reports."""
+        return self._http.traffic.counts()
+
+    def _counted(self, module: str, payload: Mapping[str, Any]) -> int:
+        answer = self._filtered(f"{module}/filter/count", module, payload)
+        try:
+            return msgspec.json.decode(answer.body, type=_Count, strict=False).record_count
+        except msgspec.DecodeError:
+            raise ContractBroken("the answer holds no record_count", where=f"connector {self._connector}, {module}") from None
+
+    def _filtered(self, path: str, module: str, payload: Mapping[str, Any]) -> Answer:
+        """A read by filter. 422 means that Sugar does not understand a field, an operator or a value in it."""
+        try:
+            return self._api.call("POST", path, subject=module, payload=payload)
+        except Unprocessable as refused:
+            raise ConfigError(
+                refused.what,
+                where=refused.where,
+                todo=f"correct the sync filter of {module}: each field must be stored in the module, and the value fit its type",
+            ) from refused
+
+    def _page(self, request: ReadRequest, stream: str, position: str) -> Page:
+        module, place = MODULES[request.kind], place_of(position)
+        where = f"connector {self._connector}, {module}, stream {stream}"
+        asked_rows = self._caps.get(module, self._page_rows)
+        payload = {
+            "filter": conditions(request, place),
+            "fields": ",".join(dict.fromkeys((*ALWAYS, *request.fields))),
+            "max_num": asked_rows,
+            "order_by": order_of(place),
+        }
+        answer = self._filtered(f"{module}/filter", module, payload)
+        body, marks = split(answer.body, where)
+        more = body.next_offset >= 0
+        following = advanced(request, place, marks, more=more, where=where)
+        if 0 < body.next_offset < asked_rows:
+            # The instance's max_list_limit. Not the number of records, which hidden rows may make smaller.
+            self._caps[module] = body.next_offset
+        lines = lines_of(answer.body, body.records)
+        return Page(stream, lines, len(marks), following.text() if following else None, answer.received_bytes)

@@ -1,0 +1,204 @@
+"""One parcel into Market: one transaction with everything that belongs to it, or nothing (PULL-2)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Column, ColumnElement, Connection, Table, Text, case, insert, select, tuple_, update
+from sqlalchemy.sql.functions import coalesce
+
+from adapters.market.books import commit_mark
+from adapters.market.columns import current_table
+from adapters.market.database import Database
+from adapters.market.holding import hold, release
+from adapters.market.linking import put_links
+from adapters.market.loading import incoming, is_lite, load, quote, run
+from adapters.market.merging import merge_people
+from adapters.market.schema_books import consent_ledger, cursors, key_sequences, outbox, parcels
+from adapters.market.waiting import link_waiting
+from sync.records import CommitCounts, Cursor, Kind, ParcelRef, Rows
+
+_MANY_ROWS = 20_000  # from here on PostgreSQL's statistics are refreshed at once, not when autovacuum comes by
+_APPENDED = {table.name: table for table in (consent_ledger, outbox)}
+
+
+class UpdatePolicy(StrEnum):
+    """What an incoming value does to the value that is there."""
+
+    OVERWRITE = "overwrite"
+    KEEP_IF_NULL = "keep_if_null"  # an incoming NULL keeps what is there
+    ONLY_IF_EMPTY = "only_if_empty"  # fills NULL and '' only
+
+
+class Commit:
+    """The verbs of one commit. Nothing is visible to others before the block ends; writers take turns.
+
+    `already_committed`: this parcel was committed before, by a run that died afterwards; then no verb may be called.
+    `mark`: what `Market.mark` said before this commit; a plan made for another mark must be made anew.
+    """
+
+    def __init__(self, connection: Connection, parcel: ParcelRef, run_id: str, now: datetime) -> None:
+        self._connection = connection
+        self._parcel = parcel
+        self._run_id = run_id
+        self._now = now
+        self._tables: dict[str, Table] = {}
+        self._grown: set[str] = set()
+        self._new_accounts: list[tuple[int, int]] = []
+        found = connection.execute(select(parcels.c.parcel_id).where(parcels.c.parcel_id == parcel.parcel_id)).first()
+        self.already_committed = found is not None
+        self.mark = commit_mark(connection)
+        self.finished = False
+        self.abandoned = False
+
+    def allocate(self, table: str, n: int) -> int:
+        """→ the first of `n` keys that were never given away before (users, accounts, contacts, opportunities)."""
+        sequence = key_sequences.c
+        statement = (
+            update(key_sequences).where(sequence.table_name == table).values(next_key=sequence.next_key + n).returning(sequence.next_key)
+        )
+        first = int(self._open().execute(statement).scalar_one()) - n
+        if table == "accounts" and n:
+            self._new_accounts.append((first, first + n - 1))
+        return first
+
+    def insert(self, table: str, rows: Rows) -> int:
+        """Adds rows, in bulk. → how many."""
+        if rows.count == 0:
+            return 0
+        load(self._open(), self._table(table), rows)
+        self._note(table, rows.count)
+        return rows.count
+
+    def update(self, table: str, rows: Rows, policies: Mapping[str, UpdatePolicy | str] | None = None) -> int:
+        """Changes rows by key, which is the first column; a column without a policy is overwritten.
+
+        A row that would stay as it is, `updated_at` aside, is not written (PULL-8). → how many were.
+        """
+        if rows.count == 0:
+            return 0
+        target = self._table(table)
+        with incoming(self._open(), list(target.c), rows) as new:
+            if table == "accounts":
+                self._note_renamed(new)
+            return self._connection.execute(_update_statement(target, new, policies or {})).rowcount
+
+    def put_links(self, rows: Rows, kind: Kind | None = None) -> int:
+        """Inserts or updates links by (connector, kind, crm_id); columns that the rows do not have stay.
+
+        All rows are of one connector and kind: the parcel's, or its connector and `kind`. → how many.
+        """
+        if rows.count:
+            put_links(self._open(), self._parcel.connector, kind or self._parcel.kind, rows)
+            self._note("crm_links", rows.count)
+        return rows.count
+
+    def append(self, table: str, rows: Rows) -> int:
+        """Adds entries to consent_ledger or outbox. → how many."""
+        if rows.count:
+            load(self._open(), _APPENDED[table], rows)
+        return rows.count
+
+    def hold(self, rows: Rows) -> int:
+        """Puts records into quarantine: columns crm_id, rule, reason, row; those of an open entry replace it (GATE-2).
+
+        connector, kind and parcel_id may be given, else they are the parcel's. → how many entries are new.
+        """
+        return hold(self._open(), self._parcel, rows, self._now) if rows.count else 0
+
+    def release(self, connector: str, kind: Kind, crm_ids: Rows, reason: str, now: datetime) -> int:
+        """Closes the open entries of records that passed now; one column, crm_id. → how many records were released."""
+        return release(self._open(), connector, kind, crm_ids, reason, now) if crm_ids.count else 0
+
+    def link_waiting_accounts(self) -> int:
+        """PULL-6, PULL-7: what waited for an account, an owner or a person that is here now is linked. → how many rows."""
+        return link_waiting(self._open(), self._new_accounts, self._now)
+
+    def merge_people(self, rows: Rows, *, who: str = "sync") -> int:
+        """MATCH-7, MATCH-8: (loser_id, winner_id): links, activity and opt-out of the loser move to the winner. → how many."""
+        return merge_people(self._open(), rows, who, self._now) if rows.count else 0
+
+    def move_cursor(self, cursor: Cursor) -> None:
+        """PULL-2: the only place where a cursor moves."""
+        which = (cursors.c.connector == cursor.connector) & (cursors.c.kind == cursor.kind.value)
+        values = {"at": cursor.at, "updated_at": self._now}
+        if self._open().execute(update(cursors).where(which).values(**values)).rowcount == 0:
+            self._connection.execute(insert(cursors).values(connector=cursor.connector, kind=cursor.kind.value, **values))
+
+    def finish(self, counts: CommitCounts) -> None:
+        """Writes the parcel's own row: the last verb, without which nothing is kept."""
+        self._open().execute(
+            insert(parcels).values(
+                parcel_id=self._parcel.parcel_id,
+                connector=self._parcel.connector,
+                kind=self._parcel.kind.value,
+                run_id=self._run_id,
+                committed_at=self._now,
+                counts=json.dumps(asdict(counts)),
+            )
+        )
+        if not is_lite(self._connection):
+            for table in sorted(self._grown):
+                run(self._connection, f"ANALYZE {quote(table)}")
+        self.finished = True
+
+    def abandon(self) -> None:
+        """Ends the block without writing anything; no verb may be called before or after."""
+        self.abandoned = True
+
+    def _open(self) -> Connection:
+        if self.already_committed or self.finished or self.abandoned:
+            raise RuntimeError(f"parcel {self._parcel.parcel_id} is committed; nothing may be added to it")
+        return self._connection
+
+    def _table(self, name: str) -> Table:
+        if name not in self._tables:
+            self._tables[name] = current_table(self._connection, name)
+        return self._tables[name]
+
+    def _note(self, table: str, count: int) -> None:
+        if count >= _MANY_ROWS:
+            self._grown.add(table)
+
+    def _note_renamed(self, new: Table) -> None:
+        """Accounts whose name changes may be what a lead waits for."""
+        if "account_name" not in new.c:
+            return
+        target = self._table("accounts")
+        renamed = target.c.account_name.is_distinct_from(new.c.account_name)
+        query = select(target.c.account_id).join(new, new.c.account_id == target.c.account_id).where(renamed)
+        self._new_accounts += [(key, key) for key in self._connection.execute(query).scalars()]
+
+
+@contextmanager
+def committing(database: Database, parcel: ParcelRef, run_id: str, now: datetime) -> Iterator[Commit]:
+    with database.writing(bulk=True) as connection:
+        commit = Commit(connection, parcel, run_id, now)
+        yield commit
+        if not (commit.already_committed or commit.finished or commit.abandoned):
+            raise RuntimeError(f"the commit of parcel {parcel.parcel_id} was not finished; nothing was kept")
+
+
+def _update_statement(target: Table, new: Table, policies: Mapping[str, UpdatePolicy | str]) -> Any:
+    key, *names = new.c.keys()
+    values = {name: _value(target.c[name], new.c[name], UpdatePolicy(policies.get(name, "overwrite"))) for name in names}
+    compared = [name for name in names if name != "updated_at"]
+    # As rows, not as a chain of ORs: SQLite refuses chains of a thousand.
+    differs = tuple_(*(target.c[name] for name in compared)).is_distinct_from(tuple_(*(values[name] for name in compared)))
+    return update(target).where(target.c[key] == new.c[key]).where(differs).values(values)
+
+
+def _value(old: Column[Any], new: Column[Any], policy: UpdatePolicy) -> ColumnElement[Any]:
+    if policy is UpdatePolicy.OVERWRITE:
+        return new
+    if policy is UpdatePolicy.KEEP_IF_NULL:
+        return coalesce(new, old)
+    if isinstance(old.type, Text):
+        return case((old.is_(None) | (old == ""), coalesce(new, old)), else_=old)
+    return coalesce(old, new)

@@ -1,0 +1,26 @@
+"""Links between CRM records and Market rows are put in place, in bulk."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, and_, insert, or_, select, update
+
+from adapters.market.loading import incoming, load
+from adapters.market.schema_books import crm_links
+from sync.records import Kind, Rows
+
+_KEY = ("connector", "kind", "crm_id")
+
+
+def put_links(connection: Connection, connector: str, kind: Kind, rows: Rows) -> None:
+    own = (crm_links.c.connector == connector) & (crm_links.c.kind == kind.value)
+    if connection.execute(select(crm_links.c.crm_id).where(own).limit(1)).first() is None:
+        load(connection, crm_links, rows)  # the first parcel of an initial sync: nothing to compare with
+        return
+    with incoming(connection, list(crm_links.c), rows) as new:
+        same = and_(*(crm_links.c[name] == new.c[name] for name in _KEY))
+        others = [name for name in rows.columns if name not in (*_KEY, "first_seen_at")]
+        if others:
+            differs = or_(*(crm_links.c[name].is_distinct_from(new.c[name]) for name in others))
+            connection.execute(update(crm_links).where(same).where(differs).values({name: new.c[name] for name in others}))
+        missing = select(*new.c).where(~select(crm_links.c.crm_id).where(same).exists())
+        connection.execute(insert(crm_links).from_select(list(rows.columns), missing))

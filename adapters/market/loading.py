@@ -1,0 +1,83 @@
+"""Many rows at once: PostgreSQL's COPY, or executemany on the SQLite driver; into a table, or into a temporary one."""
+
+from __future__ import annotations
+
+import itertools
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from sqlalchemy import Column, Connection, MetaData, Table
+
+from adapters.market.types import ExactDecimal, exact_decimal_sql
+from sync.records import Rows
+
+_BATCH_ROWS = 5_000
+_numbers = itertools.count(1)
+
+
+def quote(identifier: str) -> str:
+    """The one way from a name, which may be a CRM's, into SQL text."""
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def is_lite(connection: Connection) -> bool:
+    return connection.dialect.name == "sqlite"
+
+
+def run(connection: Connection, statement: str) -> None:
+    """Runs a statement without parameters, whatever characters stand in it."""
+    connection.exec_driver_sql(statement if is_lite(connection) else statement.replace("%", "%%"))
+
+
+def load(connection: Connection, table: Table, rows: Rows) -> None:
+    """Appends rows to a table; columns that the rows do not have take their defaults."""
+    if is_lite(connection):
+        _executemany(connection, table, rows)
+    else:
+        _copy(connection, table, rows)
+
+
+def _copy(connection: Connection, table: Table, rows: Rows) -> None:
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)
+    columns = ", ".join(quote(name) for name in rows.columns)
+    statement = f"COPY {quote(table.name)} ({columns}) FROM STDIN (FORMAT csv)"
+    with driver.cursor() as cursor, cursor.copy(statement.encode()) as copy:
+        for chunk in rows.csv():
+            copy.write(chunk)
+
+
+def _executemany(connection: Connection, table: Table, rows: Rows) -> None:
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, sqlite3.Connection)
+    columns = ", ".join(quote(name) for name in rows.columns)
+    values = ", ".join(_value(table.c[name], place) for place, name in enumerate(rows.columns, start=1))
+    statement = f"INSERT INTO {quote(table.name)} ({columns}) VALUES ({values})"
+    for batch in rows.tuples(_BATCH_ROWS):
+        driver.executemany(statement, batch)
+
+
+def _value(column: Column[Any], place: int) -> str:
+    return exact_decimal_sql(f"?{place}") if isinstance(column.type, ExactDecimal) else f"?{place}"
+
+
+@contextmanager
+def incoming(connection: Connection, columns: Sequence[Column[Any]], rows: Rows) -> Iterator[Table]:
+    """The rows as a temporary table, with the types of `columns`, in the rows' order. Gone when the block ends."""
+    named = {column.name: column.type for column in columns}
+    table = Table(
+        f"incoming_{next(_numbers)}",
+        MetaData(),
+        *(Column(name, named[name]) for name in rows.columns),
+        prefixes=["TEMPORARY"],
+        postgresql_on_commit="DROP",
+    )
+    table.create(connection)
+    load(connection, table, rows)
+    if not is_lite(connection):
+        connection.exec_driver_sql(f"ANALYZE {quote(table.name)}")  # without it the planner takes any temporary table for a small one
+    yield table
+    table.drop(connection)

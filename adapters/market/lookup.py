@@ -1,0 +1,146 @@
+"""What Market knows about the records of one parcel, as Arrow tables for the planner.
+
+The keys come as `Rows` of one column; they are loaded into a temporary table and joined once, by index: cost follows the number of
+keys, never the size of Market. Nothing is loaded where the table that would be searched is empty. Instants are UTC, without a
+zone, in microseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from sqlalchemy import Column, ColumnElement, Connection, Select, Table, exists, literal, select
+
+from adapters.market.arrow import arrow_schema, fetch
+from adapters.market.database import Database
+from adapters.market.loading import incoming
+from adapters.market.schema import accounts, contacts, metadata, users
+from adapters.market.schema_books import crm_links, outbox
+from sync.records import Kind, Rows
+
+_LINK = [crm_links.c[name] for name in ("crm_id", "market_id", "living", "alias_of", "converted_to", "row_hash", "crm_opt_out")]
+_PERSON_COLUMNS = (
+    "contact_id",
+    "crm_type",
+    "email",
+    "email_key",
+    "opt_out",
+    "opt_out_date",
+    "del_status",
+    "deleted_date",
+    "do_not_pull",
+    "updated_at",
+    "crm_modified_at",
+    "crm_id",
+    "account_id",
+    "owner_id",
+    "merged_into",
+)
+_PERSON = [contacts.c[name] for name in _PERSON_COLUMNS]
+_HOLD = [crm_links.c[name] for name in ("market_id", "connector", "kind", "crm_id", "living", "converted_to")]
+_PEOPLE = (Kind.LEAD.value, Kind.CONTACT.value)
+
+
+class Lookup:
+    """Every method raises MarketUnavailable."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def links(self, connector: str, kind: Kind, ids: Rows) -> pa.Table:
+        """CRM ids → (crm_id, market_id, living, alias_of, converted_to, row_hash, crm_opt_out) of those that are linked."""
+        own = (crm_links.c.connector == connector) & (crm_links.c.kind == kind.value)
+        with self._searching(select(crm_links.c.crm_id).where(own), crm_links.c.crm_id, ids) as (connection, keys):
+            if keys is None:
+                return arrow_schema(select(*_LINK)).empty_table()
+            return fetch(connection, select(*_LINK).where(own, crm_links.c.crm_id.in_(select(keys.c[0]))))
+
+    def conversions(self, connector: str, contact_ids: Rows) -> pa.Table:
+        """CRM ids of contacts → (contact_crm_id, lead_crm_id, market_id, crm_modified_at) of the leads that became them (MATCH-7)."""
+        lead = crm_links.c
+        own = (lead.connector == connector) & lead.converted_to.is_not(None) & (lead.kind == Kind.LEAD.value)
+        columns = [lead.converted_to.label("contact_crm_id"), lead.crm_id.label("lead_crm_id"), lead.market_id, lead.crm_modified_at]
+        with self._searching(select(lead.crm_id).where(own), lead.converted_to, contact_ids) as (connection, keys):
+            if keys is None:
+                return arrow_schema(select(*columns)).empty_table()
+            return fetch(connection, select(*columns).where(own, lead.converted_to.in_(select(keys.c[0]))))
+
+    def people(self, *, email_keys: Rows | None = None, market_ids: Rows | None = None, connector: str | None = None) -> pa.Table:
+        """Rows of `contacts` by address key or by key, each once; `opt_out_pending`: this CRM (None: any) has not acknowledged it yet."""
+        found = []
+        person = [*_PERSON, _pending(connector)]
+        for column, keys_ in ((contacts.c.email_key, email_keys), (contacts.c.contact_id, market_ids)):
+            if keys_ is not None and keys_.count:
+                with self._searching(select(contacts.c.contact_id), column, keys_) as (connection, keys):
+                    if keys is not None:
+                        found.append(fetch(connection, select(*person).where(column.in_(select(keys.c[0])))))
+        return _once(found, arrow_schema(select(*person)))
+
+    def holds(self, *, email_keys: Rows | None = None, market_ids: Rows | None = None) -> pa.Table:
+        """Who holds those people: (market_id, connector, kind, crm_id, living, converted_to), one row per link (MATCH-4)."""
+        found = []
+        people = crm_links.c.kind.in_(_PEOPLE)
+        for column, keys_ in ((contacts.c.email_key, email_keys), (contacts.c.contact_id, market_ids)):
+            if keys_ is not None and keys_.count:
+                with self._searching(select(crm_links.c.crm_id).where(people), column, keys_) as (connection, keys):
+                    if keys is not None:
+                        ids = select(keys.c[0])
+                        if column is contacts.c.email_key:
+                            ids = select(contacts.c.contact_id).where(column.in_(ids))
+                        found.append(fetch(connection, select(*_HOLD).where(people, crm_links.c.market_id.in_(ids))))
+        return _once(found, arrow_schema(select(*_HOLD)))
+
+    def rows(self, table: str, market_ids: Rows) -> pa.Table:
+        """Keys of users, accounts or opportunities → (market_id, deleted_date, do_not_pull); users are never barred (DEL-7)."""
+        columns = metadata.tables[table].c
+        key = next(iter(metadata.tables[table].primary_key.columns))
+        barred = columns.get("do_not_pull", literal(False)).label("do_not_pull")
+        return self._by_key([key.label("market_id"), columns.deleted_date, barred], key, market_ids)
+
+    def users_by_email(self, email_keys: Rows) -> pa.Table:
+        """Address keys → (user_id, email_key, crm_id, connector, deleted_date) (INIT-4)."""
+        columns = [users.c[name] for name in ("user_id", "email_key", "crm_id", "connector", "deleted_date")]
+        return self._by_key(columns, users.c.email_key, email_keys)
+
+    def account_names(self, names: Rows) -> pa.Table:
+        """Folded names → (account_name_key, account_id) of living accounts; of several with one name the oldest (PULL-6)."""
+        columns = [accounts.c.account_name_key, accounts.c.account_id]
+        found = self._by_key(columns, accounts.c.account_name_key, names, accounts.c.deleted_date.is_(None))
+        oldest = found.group_by("account_name_key").aggregate([("account_id", "min")])
+        return oldest.select(["account_name_key", "account_id_min"]).rename_columns(["account_name_key", "account_id"])
+
+    def _by_key(self, columns: Sequence[ColumnElement[Any]], column: Column[Any], keys_: Rows, *conditions: ColumnElement[bool]) -> pa.Table:
+        with self._searching(select(column), column, keys_) as (connection, keys):
+            if keys is None:
+                return arrow_schema(select(*columns)).empty_table()
+            return fetch(connection, select(*columns).where(column.in_(select(keys.c[0])), *conditions))
+
+    @contextmanager
+    def _searching(self, probe: Select[Any], column: Column[Any], keys: Rows) -> Iterator[tuple[Connection, Table | None]]:
+        """The keys as a temporary table; None when there is nothing to search, or nothing to search for."""
+        with self._database.reading() as connection:
+            if keys.count == 0 or connection.execute(probe.limit(1)).first() is None:
+                yield connection, None
+            else:
+                with incoming(connection, [Column(keys.columns[0], column.type)], keys) as table:
+                    yield connection, table
+
+
+def _once(tables: list[pa.Table], schema: pa.Schema) -> pa.Table:
+    """The second table without what the first has; the first column tells. A person may be found by both keys."""
+    if len(tables) < 2:
+        return tables[0] if tables else schema.empty_table()
+    first, second = tables
+    new = pc.invert(pc.is_in(second.column(0), value_set=first.column(0)))
+    return pa.concat_tables([first, second.filter(new)])
+
+
+def _pending(connector: str | None) -> ColumnElement[bool]:
+    waits = [outbox.c.contact_id == contacts.c.contact_id, outbox.c.kind == "opt-out", outbox.c.state != "acknowledged"]
+    if connector is not None:
+        waits.append(outbox.c.connector == connector)
+    return exists().where(*waits).label("opt_out_pending")

@@ -1,0 +1,97 @@
+"""Two people turn out to be one (MATCH-7, MATCH-8): everything of the loser moves to the winner."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, and_, bindparam, false, func, insert, literal, or_, select, true, update
+
+from adapters.market.schema import contacts, opportunities
+from adapters.market.schema_books import consent_ledger, crm_links, outbox
+from adapters.market.types import BIGINT, INSTANT
+from sync.records import Kind, Rows
+
+_LOSER, _WINNER = bindparam("loser", type_=BIGINT), bindparam("winner", type_=BIGINT)
+_NOW = bindparam("now", type_=INSTANT)
+_PEOPLE = (Kind.LEAD.value, Kind.CONTACT.value)
+
+
+def merge_people(connection: Connection, rows: Rows, who: str, now: datetime) -> int:
+    """Merges are few, so the pairs pass through Python; chains of them end at the row that nobody merges away.
+
+    The winner is out when either was (CONSENT-10), with an entry in the ledger; a merge that is there already is left
+    alone. → how many rows were merged away.
+    """
+    pairs = {int(loser): int(winner) for batch in rows.tuples() for loser, winner in batch}
+    ends = {loser: _end(connection, loser, pairs) for loser in pairs}
+    moves = [{"loser": loser, "winner": winner, "now": now} for loser, winner in ends.items() if loser != winner]
+    moves = [move for move in moves if not _is_merged(connection, move)]
+    if moves:
+        for statement in (*_consent(who), *_references(), _farewell()):
+            connection.execute(statement, moves)
+    return len(moves)
+
+
+def _end(connection: Connection, person: int, pairs: dict[int, int]) -> int:
+    """Where the chain of merges ends, those of this batch and those of old. A circle ends at its smallest key."""
+    path = [person]
+    while (after := pairs.get(path[-1]) or _merged_into(connection, path[-1])) is not None:
+        if after in path:
+            return min(path[path.index(after) :])
+        path.append(after)
+    return path[-1]
+
+
+def _merged_into(connection: Connection, person: int) -> int | None:
+    return connection.execute(select(contacts.c.merged_into).where(contacts.c.contact_id == person)).scalar()
+
+
+def _is_merged(connection: Connection, move: dict[str, Any]) -> bool:
+    return bool(_merged_into(connection, move["loser"]) == move["winner"])
+
+
+def _consent(who: str) -> tuple[Any, Any]:
+    """The ledger first: it tells what the update that follows changes."""
+    winner, loser = contacts.alias("winner"), contacts.alias("loser_row")
+    is_out = and_(loser.c.contact_id == _LOSER, loser.c.opt_out.is_(True))
+    columns = ["contact_id", "email_key", "at", "who", "source", "old", "new", "why"]
+    entry = select(
+        winner.c.contact_id,
+        winner.c.email_key,
+        _NOW,
+        literal(who),
+        literal("merge"),
+        literal(False),
+        literal(True),
+        literal("a person who opted out was merged into this one (MATCH-8)"),
+    )
+    entry = entry.select_from(winner.join(loser, is_out)).where(winner.c.contact_id == _WINNER, winner.c.opt_out.is_(False))
+    out = select(loser.c.opt_out_date).where(loser.c.contact_id == _LOSER).scalar_subquery()
+    loser_is_out = select(loser.c.contact_id).where(is_out).exists()
+    opted_out = (
+        update(contacts)
+        .where(contacts.c.contact_id == _WINNER, contacts.c.opt_out.is_(False), loser_is_out)
+        .values(opt_out=true(), opt_out_date=func.coalesce(out, _NOW), updated_at=_NOW)
+    )
+    return insert(consent_ledger).from_select(columns, entry), opted_out
+
+
+def _references() -> tuple[Any, ...]:
+    """Links, opportunities and what waits in the outbox. The ledger stays: it is history."""
+    links = update(crm_links).where(crm_links.c.market_id == _LOSER, or_(*(crm_links.c.kind == kind for kind in _PEOPLE)))
+    return (
+        links.values(market_id=_WINNER, origin=false()),  # the loser's record did not make the winner's row
+        update(opportunities).where(opportunities.c.contact_id == _LOSER).values(contact_id=_WINNER, updated_at=_NOW),
+        update(outbox).where(outbox.c.contact_id == _LOSER).values(contact_id=_WINNER),
+        update(contacts).where(contacts.c.merged_into == _LOSER).values(merged_into=_WINNER),
+    )
+
+
+def _farewell() -> Any:
+    gone = func.coalesce(contacts.c.deleted_date, _NOW)
+    return (
+        update(contacts)
+        .where(contacts.c.contact_id == _LOSER, or_(contacts.c.merged_into.is_(None), contacts.c.merged_into != _WINNER))
+        .values(merged_into=_WINNER, deleted_date=gone, updated_at=_NOW)
+    )

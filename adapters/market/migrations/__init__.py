@@ -1,0 +1,1 @@
+"""The Market's schema, revision by revision. Run by `Market.upgrade`."""

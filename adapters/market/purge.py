@@ -1,0 +1,116 @@
+"""Everything that one connector brought goes again (INIT-10). For trying the product out before going live."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Column, Connection, Select, Table, delete, func, or_, select, true, update
+
+from adapters.market.consent import Watched, put_on_watch
+from adapters.market.database import Database
+from adapters.market.schema import NO_COMPANY, accounts, contacts, opportunities, users
+from adapters.market.schema_books import crm_links, cursors, field_catalogue, findings, parcels, quarantine
+from sync.records import PULL_ORDER
+
+_TABLES = {kind.table: [k.value for k in PULL_ORDER if k.table == kind.table] for kind in reversed(PULL_ORDER)}
+_BOOKS = (crm_links, cursors, field_catalogue, quarantine, parcels, findings)
+_REASON = "opted out, and purged with connector {} (INIT-10)"
+
+
+@dataclass(frozen=True, slots=True)
+class PurgeCounts:
+    """Rows that went, by table; rows that stayed because they were there before or another connector holds them; addresses guarded."""
+
+    removed: dict[str, int]
+    kept: dict[str, int]
+    guarded: int
+
+
+def purge(database: Database, connector: str, *, who: str, now: datetime) -> PurgeCounts:
+    """One transaction. A row goes when a record of this connector made it and no other connector's record is linked to it.
+
+    What stays: rows that were in Market before (they lose the link), the ledger, the guarded watch, the outbox. Who had opted out
+    is put on the guarded watch, so that reading them in again makes nobody mailable (CONSENT-10). Raises MarketUnavailable.
+    """
+    removed: dict[str, int] = {}
+    kept: dict[str, int] = {}
+    with database.writing(bulk=True) as connection:
+        guarded = put_on_watch(connection, list(_opted_out(connection, connector, who, now)))
+        for name in _TABLES:
+            removed[name], kept[name] = _purge_table(connection, name, connector, now)
+        for book in _BOOKS:
+            connection.execute(delete(book).where(book.c.connector == connector))
+    return PurgeCounts(removed, kept, guarded)
+
+
+def _own(table: Table, connector: str) -> Select[Any]:
+    """Keys of the rows that go."""
+    kinds = _TABLES[table.name]
+    mine = select(crm_links.c.market_id).where(crm_links.c.connector == connector, crm_links.c.kind.in_(kinds))
+    others = select(crm_links.c.market_id).where(crm_links.c.connector != connector, crm_links.c.kind.in_(kinds))
+    key = _key(table)
+    made_here = key.in_(mine.where(crm_links.c.origin))
+    goes = [key.not_in(others), key != NO_COMPANY if table is accounts else true()]
+    if "merged_into" not in table.c:
+        return select(key).where(made_here, *goes)
+    # A row that was merged away has lost its links to the winner; it was made by the connector that it still names.
+    merged_away = table.c.merged_into.is_not(None) & (table.c.connector == connector)
+    return select(key).where(or_(made_here, merged_away), *goes)
+
+
+def _key(table: Table) -> Column[Any]:
+    return next(iter(table.primary_key.columns))
+
+
+def _purge_table(connection: Connection, name: str, connector: str, now: datetime) -> tuple[int, int]:
+    table = {t.name: t for t in (users, accounts, contacts, opportunities)}[name]
+    own = _own(table, connector)
+    linked = select(func.count(crm_links.c.market_id.distinct())).where(
+        crm_links.c.connector == connector, crm_links.c.kind.in_(_TABLES[name]), crm_links.c.market_id.not_in(own)
+    )
+    kept = int(connection.execute(linked).scalar_one())
+    _forget_references(connection, name, own, now)
+    removed = connection.execute(delete(table).where(_key(table).in_(own))).rowcount
+    nobody = {"connector": None, "crm_id": None, "crm_created_at": None, "crm_modified_at": None, "updated_at": now}
+    connection.execute(update(table).where(table.c.connector == connector).values(nobody))
+    return removed, kept
+
+
+def _forget_references(connection: Connection, name: str, own: Select[Any], now: datetime) -> None:
+    """Rows that stay must not name rows that go."""
+    for table, column, parent, empty in (
+        (opportunities, "contact_id", "contacts", None),
+        (opportunities, "account_id", "accounts", NO_COMPANY),
+        (contacts, "account_id", "accounts", NO_COMPANY),
+        (contacts, "owner_id", "users", None),
+        (accounts, "owner_id", "users", None),
+        (opportunities, "owner_id", "users", None),
+    ):
+        if parent == name:
+            connection.execute(update(table).where(table.c[column].in_(own)).values({column: empty, "updated_at": now}))
+
+
+def _opted_out(connection: Connection, connector: str, who: str, now: datetime) -> Iterator[Watched]:
+    """Every address of those who go and have opted out."""
+    own = _own(contacts, connector)
+    query = select(contacts.c.email_key, contacts.c.email_addresses).where(contacts.c.contact_id.in_(own), contacts.c.opt_out)
+    for email_key, addresses in connection.execute(query):
+        for address in {email_key, *_addresses(addresses)} - {None, ""}:
+            yield Watched(address, "", now, _REASON.format(connector), who)
+
+
+def _addresses(text: str | None) -> Iterator[str]:
+    """The strings with an @ in a CRM's list of addresses, whatever its shape."""
+    try:
+        found = json.loads(text or "null")
+    except json.JSONDecodeError:
+        return
+    entries = found if isinstance(found, list) else [found]
+    for entry in entries:
+        for value in entry.values() if isinstance(entry, dict) else [entry]:
+            if isinstance(value, str) and "@" in value:
+                yield value.strip().lower()

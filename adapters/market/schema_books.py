@@ -1,0 +1,214 @@
+"""The Market's books about the sync: links, catalogue, cursors, parcels, quarantine, consent, outbox, runs, findings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Column, Identity, Index, Integer, PrimaryKeyConstraint, Table, text
+
+from adapters.market.schema import col, metadata
+from adapters.market.types import BIGINT, BOOLEAN, INSTANT, KEY, TEXT
+
+
+def _serial(name: str) -> Column[Any]:
+    return Column(name, BIGINT, Identity(), primary_key=True, comment="number of the entry")
+
+
+def _connector() -> Column[Any]:
+    return col("connector", KEY, "name of the connector", nullable=False)
+
+
+def _kind(comment: str = "user, account, lead, contact or opportunity") -> Column[Any]:
+    return col("kind", KEY, comment, nullable=False)
+
+
+def _flag(name: str, comment: str, default: str) -> Column[Any]:
+    return col(name, BOOLEAN, comment, nullable=False, server_default=text(default))
+
+
+crm_links = Table(
+    "crm_links",
+    metadata,
+    _connector(),
+    _kind(),
+    col("crm_id", KEY, "the CRM's key of the record", nullable=False),
+    col("market_id", BIGINT, "key of the row in users, accounts, contacts or opportunities", nullable=False),
+    _flag("living", "false: the record is deleted or merged away in the CRM", "true"),
+    col("alias_of", KEY, "crm_id of the record into which this one was merged (MATCH-8)"),
+    col("converted_to", KEY, "crm_id of the contact that this lead became (MATCH-7)"),
+    col("row_hash", BIGINT, "hash of the record's values as last read: equal means nothing to write (PULL-8)"),
+    col("crm_opt_out", BOOLEAN, "opt-out as this record last said it; null: never said (CONSENT-6)"),
+    col("crm_modified_at", INSTANT, "last modified, on the CRM's clock, UTC"),
+    col("crm_created_at", INSTANT, "created, on the CRM's clock, UTC"),
+    _flag("origin", "true: this record made the Market row; false: it was joined to a row that was there", "false"),
+    _flag("left_scope", "true: the record no longer meets the sync filter (FILT-2)", "false"),
+    col("first_seen_at", INSTANT, "when the record was first committed, UTC"),
+    col("written_at", INSTANT, "when the record was last committed, UTC"),
+    PrimaryKeyConstraint("connector", "kind", "crm_id"),
+    comment="One row per CRM record that Market knows: which Market row it is linked to. Several records can share a row.",
+)
+Index("ix_crm_links_kind_market_id", crm_links.c.kind, crm_links.c.market_id)
+_converted = crm_links.c.converted_to.is_not(None)
+Index("ix_crm_links_converted_to", crm_links.c.connector, crm_links.c.converted_to, postgresql_where=_converted, sqlite_where=_converted)
+
+field_catalogue = Table(
+    "field_catalogue",
+    metadata,
+    _connector(),
+    _kind(),
+    col("crm_field", KEY, "the CRM's name of the field", nullable=False),
+    col("crm_type", TEXT, "the CRM's word for its type", nullable=False),
+    col("market_table", KEY, "the Market table that holds it", nullable=False),
+    col("column_name", KEY, "its column there", nullable=False),
+    col("value_type", TEXT, "text, boolean, integer, decimal, date, time, instant, list or json", nullable=False),
+    col("value_length", Integer(), "characters of a text; null: unlimited"),
+    col("value_precision", Integer(), "digits of a decimal"),
+    col("value_scale", Integer(), "digits of a decimal after the point"),
+    col("status", TEXT, "active; vanished: no longer described; retyped: its type changed and does not fit (PULL-4)", nullable=False),
+    col("first_seen_at", INSTANT, "when the CRM first described it, UTC", nullable=False),
+    col("note", TEXT, "anything worth knowing about it"),
+    PrimaryKeyConstraint("connector", "kind", "crm_field"),
+    comment="One row per CRM field that is replicated: its original name and type, and the column it lands in (INIT-2).",
+)
+
+cursors = Table(
+    "cursors",
+    metadata,
+    _connector(),
+    _kind(),
+    col("at", INSTANT, "where the next window starts, on the CRM's clock, UTC", nullable=False),
+    col("updated_at", INSTANT, "when it last moved, UTC", nullable=False),
+    PrimaryKeyConstraint("connector", "kind"),
+    comment="One row per connector and kind: up to where changes are in Market. Moves only with the rows themselves (PULL-2).",
+)
+
+parcels = Table(
+    "parcels",
+    metadata,
+    col("parcel_id", KEY, "the parcel", primary_key=True),
+    _connector(),
+    _kind(),
+    col("run_id", TEXT, "the run that committed it", nullable=False),
+    col("committed_at", INSTANT, "when, UTC", nullable=False),
+    col("counts", TEXT, "what the commit did, a JSON object", nullable=False),
+    comment="One row per committed parcel. A parcel that stands here is never committed again.",
+)
+
+quarantine = Table(
+    "quarantine",
+    metadata,
+    _serial("quarantine_id"),
+    _connector(),
+    _kind(),
+    col("crm_id", KEY, "the record's key; empty: it came without one", nullable=False),
+    col("rule", KEY, "name of the rule that held it back", nullable=False),
+    col("reason", TEXT, "why, for a person", nullable=False),
+    col("row", TEXT, "the whole record as it was last read, a JSON object", nullable=False),
+    col("parcel_id", TEXT, "the parcel that it was last held back from"),
+    col("first_held_at", INSTANT, "since when, UTC", nullable=False),
+    col("last_held_at", INSTANT, "when it was last read and held back again, UTC", nullable=False),
+    col("retry_asked_at", INSTANT, "when an operator last asked to read it again, UTC"),
+    col("released_at", INSTANT, "set: no longer held, UTC"),
+    col("release_reason", TEXT, "why it was released"),
+    comment="One row per record and rule that held it back (GATE-2). Open while released_at is null.",
+)
+_open = quarantine.c.released_at.is_(None)
+_open_and_named = _open & (quarantine.c.crm_id != "")
+Index(
+    "ux_quarantine_open",
+    quarantine.c.connector,
+    quarantine.c.kind,
+    quarantine.c.crm_id,
+    quarantine.c.rule,
+    unique=True,
+    postgresql_where=_open_and_named,
+    sqlite_where=_open_and_named,
+)
+
+consent_ledger = Table(
+    "consent_ledger",
+    metadata,
+    _serial("entry_id"),
+    col("contact_id", BIGINT, "contacts.contact_id; null where the entry is about an address only"),
+    col("email_key", KEY, "the address at that time, trimmed and in lower case"),
+    col("at", INSTANT, "when, UTC", nullable=False),
+    col("who", TEXT, "who or what did it: a user, a connector, a rule", nullable=False),
+    col("source", TEXT, "crm, market, merge, purge, guarded watch", nullable=False),
+    col("old", BOOLEAN, "opt-out (or: on the guarded watch) before; null: unknown"),
+    col("new", BOOLEAN, "opt-out (or: on the guarded watch) after", nullable=False),
+    col("why", TEXT, "the rule or the reason", nullable=False),
+    comment="One row per change of an opt-out or of the guarded watch. Append-only: the database refuses to change or delete entries.",
+)
+Index("ix_consent_ledger_contact_id", consent_ledger.c.contact_id)
+
+guarded_watch = Table(
+    "guarded_watch",
+    metadata,
+    col("address", KEY, "trimmed and in lower case", nullable=False),
+    col("campaign", KEY, "the campaign that it was added from; empty: none", nullable=False, server_default=""),
+    col("added_at", INSTANT, "when, UTC", nullable=False),
+    col("reason", TEXT, "why", nullable=False),
+    col("who", TEXT, "who or what added it", nullable=False),
+    PrimaryKeyConstraint("address", "campaign"),
+    comment="Addresses that may not be mailed, whatever opt_out says (CONSENT-7). Removing one is an entry in consent_ledger.",
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    _serial("outbox_id"),
+    _connector(),
+    _kind("what is pushed: opt-out"),
+    col("contact_id", BIGINT, "the person it is about"),
+    col("crm_kind", KEY, "kind of the CRM record to write", nullable=False),
+    col("crm_id", KEY, "that record's key", nullable=False),
+    col("value", TEXT, "what to write, a JSON object", nullable=False),
+    col("state", KEY, "pending, acknowledged, refused or parked", nullable=False, server_default="pending"),
+    col("attempts", Integer(), "how often it was sent", nullable=False, server_default=text("0")),
+    col("next_try_at", INSTANT, "not before, UTC"),
+    col("created_at", INSTANT, "since when it waits, UTC", nullable=False),
+    col("acknowledged_at", INSTANT, "when the CRM took it, UTC"),
+    col("remote_id", TEXT, "the CRM's key of what was written"),
+    col("refusal", TEXT, "the CRM's words when it refused"),
+    comment="One row per value that waits to be written to the CRM, or was (PUSH-2).",
+)
+_unacknowledged = outbox.c.state != "acknowledged"
+Index("ix_outbox_waiting", outbox.c.contact_id, postgresql_where=_unacknowledged, sqlite_where=_unacknowledged)
+
+runs = Table(
+    "runs",
+    metadata,
+    col("run_id", KEY, "the run", primary_key=True),
+    col("flow", TEXT, "initial-sync, core-sync, …", nullable=False),
+    _connector(),
+    col("started_at", INSTANT, "UTC", nullable=False),
+    col("ended_at", INSTANT, "UTC; null: at work, or killed"),
+    col("state", TEXT, "running, completed, failed", nullable=False),
+    col("summary", TEXT, "what it did, a JSON object"),
+    col("report", TEXT, "where its report is"),
+    comment="One row per run of a flow for one connector.",
+)
+Index("ix_runs_connector_started_at", runs.c.connector, runs.c.started_at)
+
+findings = Table(
+    "findings",
+    metadata,
+    _serial("finding_id"),
+    col("run_id", KEY, "the run that found it", nullable=False),
+    _connector(),
+    col("kind", KEY, "user, account, lead, contact or opportunity; null: the connector as a whole"),
+    col("topic", TEXT, "one word or two for sorting", nullable=False),
+    col("message", TEXT, "what it is, for a person", nullable=False),
+    col("count", BIGINT, "how many records it is about", nullable=False),
+    col("examples", TEXT, "some of their keys, a JSON array", nullable=False),
+    comment="One row per thing that a person should know and that stopped nothing.",
+)
+Index("ix_findings_run_id", findings.c.run_id)
+
+key_sequences = Table(
+    "key_sequences",
+    metadata,
+    col("table_name", KEY, "the table", primary_key=True),
+    col("next_key", BIGINT, "the first key that was never given away", nullable=False),
+    comment="One row per main table: where its keys go on.",
+)

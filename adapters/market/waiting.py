@@ -1,0 +1,70 @@
+"""A child never waits for ever: references are resolved when what they name has arrived (PULL-6, PULL-7)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Table, and_, func, or_, select, update
+
+from adapters.market.loading import is_lite
+from adapters.market.schema import NO_COMPANY, accounts, contacts, opportunities
+from adapters.market.schema_books import crm_links
+from sync.records import Kind
+
+# table, reference, column to fill, kinds that it may name (the first that is found wins)
+_REFERENCES: tuple[tuple[Table, str, str, tuple[Kind, ...]], ...] = (
+    (contacts, "account_ref", "account_id", (Kind.ACCOUNT,)),
+    (contacts, "owner_ref", "owner_id", (Kind.USER,)),
+    (accounts, "owner_ref", "owner_id", (Kind.USER,)),
+    (opportunities, "account_ref", "account_id", (Kind.ACCOUNT,)),
+    (opportunities, "owner_ref", "owner_id", (Kind.USER,)),
+    (opportunities, "contact_ref", "contact_id", (Kind.CONTACT, Kind.LEAD)),
+)
+
+
+def link_waiting(connection: Connection, new_accounts: Sequence[tuple[int, int]], now: datetime) -> int:
+    """`new_accounts`: ranges of account_id, ends included, that are new or renamed. → how many rows were linked."""
+    linked = sum(_link(connection, table, ref, column, kind, now) for table, ref, column, kinds in _REFERENCES for kind in kinds)
+    return linked + (_link_by_company(connection, new_accounts, now) if new_accounts else 0)
+
+
+def _link(connection: Connection, table: Table, ref: str, column: str, kind: Kind, now: datetime) -> int:
+    """`still` and `ref is not null` are the words of the table's partial index, which holds only what waits."""
+    still = table.c[column] == NO_COMPANY if column == "account_id" else table.c[column].is_(None)
+    waits = and_(still, table.c[ref].is_not(None))
+    if connection.execute(select(table.c[ref]).where(waits).limit(1)).first() is None:
+        return 0
+    arrived = and_(
+        crm_links.c.connector == table.c.connector,
+        crm_links.c.kind == kind.value,
+        crm_links.c.crm_id == table.c[ref],
+    )
+    key = next(iter(table.primary_key.columns))
+    ready = select(key).join(crm_links, arrived).where(waits)
+    values: dict[str, Any] = {column: select(crm_links.c.market_id).where(arrived).scalar_subquery(), "updated_at": now}
+    return connection.execute(update(table).where(key.in_(ready)).values(values)).rowcount
+
+
+def _link_by_company(connection: Connection, new_accounts: Sequence[tuple[int, int]], now: datetime) -> int:
+    """Leads know only their company's name. Both names are folded by the same function, the database's own."""
+    lite = is_lite(connection)
+    waits = and_(contacts.c.account_id == NO_COMPANY, contacts.c.account_ref.is_(None), contacts.c.company.is_not(None))
+    is_new = or_(*(accounts.c.account_id.between(first, last) for first, last in new_accounts))
+    living = and_(is_new, accounts.c.account_id != NO_COMPANY, accounts.c.deleted_date.is_(None), accounts.c.account_name.is_not(None))
+    fresh = (
+        select(folded(accounts.c.account_name, lite).label("name"), func.min(accounts.c.account_id).label("account_id"))
+        .where(living)
+        .group_by(folded(accounts.c.account_name, lite))
+        .subquery("fresh")
+    )
+    waiting = select(contacts.c.contact_id, folded(contacts.c.company, lite).label("name")).where(waits).subquery()
+    found = select(waiting.c.contact_id, fresh.c.account_id).join(fresh, fresh.c.name == waiting.c.name).subquery()
+    values = {"account_id": found.c.account_id, "updated_at": now}
+    return connection.execute(update(contacts).where(contacts.c.contact_id == found.c.contact_id).values(values)).rowcount
+
+
+def folded(column: ColumnElement[Any], lite: bool) -> ColumnElement[Any]:
+    """PostgreSQL's own lower() follows the database's locale; SQLite's knows ASCII only, so ours stands in (`database.name_key`)."""
+    return func.name_key(column) if lite else func.lower(func.btrim(column))

@@ -1,0 +1,118 @@
+"""How values read on a page: numbers, times, states; and the parts that a run's page is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from itertools import groupby
+from operator import attrgetter
+from typing import Any
+
+from sync.gate import CheckResult, Status
+from sync.records import Kind
+from sync.report import HeldRow, ParcelReport, RunReport, headline, shorten
+
+ROWS_PER_REASON = 50
+
+_STATES = {
+    "completed": ("good", "Completed"),
+    "committed": ("good", "Written"),
+    "passed": ("good", "Passed"),
+    "held": ("warn", "Rows held"),
+    "skipped": ("calm", "Skipped"),
+    "rejected": ("bad", "Stopped by the checks"),
+    "failed": ("bad", "Failed"),
+    "not_evaluated": ("bad", "Could not be evaluated"),
+}
+
+
+def tone(state: str) -> str:
+    """good, warn, bad or calm: the colour. The word always stands beside it."""
+    return _STATES.get(state, ("calm", ""))[0]
+
+
+def state_word(state: str) -> str:
+    return _STATES.get(state, ("", state.replace("_", " ").capitalize()))[1]
+
+
+def count(value: float | None) -> str:
+    """Whole, with separators and a real minus sign; a dash where there is none."""
+    return "\N{EN DASH}" if value is None else f"{value:,.0f}".replace("-", "\N{MINUS SIGN}")
+
+
+def moment(value: datetime | str) -> str:
+    """`2 November 2026, 14:05 UTC`."""
+    at = datetime.fromisoformat(value) if isinstance(value, str) else value
+    return f"{at.day} {at:%B %Y, %H:%M} {at.tzname() or ''}".strip()
+
+
+def brief(value: str) -> str:
+    """`2 Nov 2026, 14:05`, for lists."""
+    at = datetime.fromisoformat(value)
+    return f"{at.day} {at:%b %Y, %H:%M}"
+
+
+def duration(seconds: float) -> str:
+    """Two units at most: `0.4 s`, `12 s`, `3 min 5 s`, `2 h 10 min`."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def plural(kind: Kind) -> str:
+    return kind.plural.capitalize()
+
+
+FILTERS: dict[str, Callable[..., Any]] = {
+    "brief": brief,
+    "count": count,
+    "duration": duration,
+    "moment": moment,
+    "plural": plural,
+    "shorten": shorten,
+    "state_word": state_word,
+    "tone": tone,
+}
+
+
+def sections(report: RunReport) -> dict[str, Any]:
+    """What a run's page shows beside the report itself."""
+    return {
+        "headline": headline(report),
+        "took": (report.ended_at - report.started_at).total_seconds(),
+        "held": [part for parcel in report.parcels for part in _held(parcel)],
+        "checked": [(parcel, sorted(parcel.checks, key=_worst_first)) for parcel in report.parcels if parcel.checks],
+        "findings": [*report.findings, *(finding for parcel in report.parcels for finding in parcel.findings)],
+        "steps": _steps(report.parcels),
+        "rejected": [parcel for parcel in report.parcels if parcel.rejected_because],
+    }
+
+
+def _held(parcel: ParcelReport) -> list[dict[str, Any]]:
+    """The held rows of one parcel by reason, up to fifty each; how many there are is the check's own count."""
+    checks = {check.rule: check for check in parcel.checks}
+    by_rule = groupby(sorted(parcel.held, key=attrgetter("rule")), key=attrgetter("rule"))
+    return [_held_part(parcel.kind, checks.get(rule), list(rows)) for rule, rows in by_rule]
+
+
+def _held_part(kind: Kind, check: CheckResult | None, rows: list[HeldRow]) -> dict[str, Any]:
+    return {
+        "kind": kind,
+        "title": check.title if check else rows[0].rule,
+        "reason": rows[0].reason,
+        "total": max(check.failed if check else 0, len(rows)),
+        "rows": rows[:ROWS_PER_REASON],
+    }
+
+
+def _worst_first(check: CheckResult) -> int:
+    return [Status.NOT_EVALUATED, Status.FAILED, Status.HELD, Status.PASSED].index(check.status)
+
+
+def _steps(parcels: Iterable[ParcelReport]) -> list[str]:
+    """The names of all timed steps, in the order they are done."""
+    return list(dict.fromkeys(step for parcel in parcels for step in parcel.seconds or {}))

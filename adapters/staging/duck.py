@@ -1,0 +1,74 @@
+"""Opening a DuckDB file, quoting for it, and turning its failures into ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+from sync.errors import StagingFailed
+
+ROOM = "Make room on the disk that holds the data directory, then start the run again: it goes on from the last staged page."
+
+
+def quote(identifier: str) -> str:
+    """A name from outside, as a DuckDB identifier. The one way that such a name enters SQL here."""
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """A text from outside, as a DuckDB string literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+@contextmanager
+def staging_errors(where: str) -> Iterator[None]:
+    """DuckDB's and the file system's failures, as StagingFailed with the next step."""
+    try:
+        yield
+    except duckdb.OutOfMemoryException as error:
+        raise StagingFailed(
+            "the staging engine ran out of memory or of temporary disk space",
+            where=where,
+            todo="Raise staging.memory_limit_mb, or make room on the disk that holds the data directory; then start the run again.",
+        ) from error
+    except duckdb.IOException as error:
+        raise _io_failure(str(error), where) from error
+    except duckdb.FatalException as error:
+        raise StagingFailed(f"the staging file failed: {_first_line(str(error))}", where=where, todo=ROOM) from error
+    except OSError as error:
+        raise StagingFailed(f"can't write to the data directory: {error.strerror}", where=where, todo=ROOM) from error
+
+
+def _io_failure(text: str, where: str) -> StagingFailed:
+    if "lock" in text:
+        return StagingFailed(
+            "another process holds this parcel",
+            where=where,
+            todo="Wait for the other run to end, or stop it; then start again.",
+        )
+    return StagingFailed(f"can't use the staging file: {_first_line(text)}", where=where, todo=ROOM)
+
+
+def _first_line(text: str) -> str:
+    return text.strip().splitlines()[0][:300] if text.strip() else "no details"
+
+
+def open_database(path: Path, *, memory_limit_mb: int, threads: int) -> duckdb.DuckDBPyConnection:
+    """Opens or creates the file. Instants are UTC whatever the machine's time zone is; nothing is ever downloaded."""
+    con = duckdb.connect(
+        str(path),
+        config={
+            "memory_limit": f"{memory_limit_mb}MB",
+            "threads": threads,
+            "temp_directory": f"{path}.tmp",
+            # Groups of pages come in as transactions; small checkpoints after each would write everything twice.
+            "checkpoint_threshold": "1GB",
+            "autoinstall_known_extensions": False,
+        },
+    )
+    con.execute("SET TimeZone = 'UTC'")
+    con.execute("SET enable_progress_bar = false")
+    return con

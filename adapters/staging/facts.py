@@ -1,0 +1,97 @@
+"""What the rules look at: one narrow row per incoming record, and what Market knows about it.
+
+`facts`: seq (the row of `raw`), crm_id, modified_at, created_at, address_key, crm_out, the references, row_hash. One row per CRM record:
+of several versions read in one window the newest stays. Market's answers stand beside it in the `known_*` tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from adapters.staging.duck import literal, quote
+from adapters.staging.parcel import Parcel
+from adapters.staging.reading import text_of, unreadable_when, value_of
+from sync.address import BLANKS
+from sync.fields import Reading
+
+_BLANKS = "concat(" + ", ".join(f"chr({ord(each)})" for each in BLANKS) + ")"
+
+# column of `facts` → (Market column whose reading fills it, SQL type when the CRM has no such field)
+_FROM_READINGS = {
+    "crm_id": ("crm_id", "VARCHAR"),
+    "modified_at": ("crm_modified_at", "TIMESTAMP"),
+    "created_at": ("crm_created_at", "TIMESTAMP"),
+    "email": ("email", "VARCHAR"),
+    "crm_out": ("opt_out", "BOOLEAN"),
+    "owner_ref": ("owner_ref", "VARCHAR"),
+    "account_ref": ("account_ref", "VARCHAR"),
+    "contact_ref": ("contact_ref", "VARCHAR"),
+    "converted_to": ("converted_contact_ref", "VARCHAR"),
+    "company": ("company", "VARCHAR"),
+}
+_REFERENCES = ("owner_ref", "account_ref", "contact_ref", "converted_to")
+
+_FACTS = """
+CREATE OR REPLACE TABLE facts AS
+SELECT seq, * EXCLUDE (seq, email, company),
+    nullif(lower(replace(trim(email, {blanks}), chr(304), 'i')), '') AS address_key,
+    nullif(lower(trim(company, {blanks})), '') AS company_key
+FROM (SELECT raw.rowid AS seq, {columns}, {row_hash} AS row_hash FROM raw)
+"""
+_KEEP_NEWEST = """
+DELETE FROM facts USING (
+    SELECT seq AS old FROM facts WHERE crm_id IN (SELECT crm_id FROM facts GROUP BY crm_id HAVING count(*) > 1)
+    QUALIFY row_number() OVER (PARTITION BY crm_id ORDER BY modified_at DESC NULLS LAST, seq DESC) > 1
+) WHERE seq = old
+"""
+_UNREADABLE = """
+CREATE OR REPLACE TABLE unreadable AS
+SELECT seq, crm_id, fault.column_name AS column_name, left(fault.value, 200) AS value, fault.wanted AS wanted
+FROM (
+    SELECT raw.rowid AS seq, {crm_id} AS crm_id,
+           unnest(list_filter([{faults}], lambda fault: fault IS NOT NULL)) AS fault
+    FROM raw WHERE {any_fault}
+)
+"""
+_NONE_UNREADABLE = "CREATE OR REPLACE TABLE unreadable (seq BIGINT, crm_id VARCHAR, column_name VARCHAR, value VARCHAR, wanted VARCHAR)"
+
+
+def gather_facts(parcel: Parcel) -> int:
+    """Builds `facts` and `unreadable` afresh from `raw`; returns the number of distinct records."""
+    readings = parcel.readings
+    parcel.execute(_FACTS.format(blanks=_BLANKS, columns=_fact_columns(readings), row_hash=_row_hash(parcel.fields)))
+    parcel.execute(_KEEP_NEWEST)
+    parcel.execute(_unreadable(readings))
+    return parcel.scalar("SELECT count(*) FROM facts")
+
+
+def _fact_columns(readings: Sequence[Reading]) -> str:
+    by_column = {reading.column: reading for reading in readings}
+    columns = []
+    for name, (column, absent_type) in _FROM_READINGS.items():
+        value = value_of(by_column[column]) if column in by_column else f"CAST(NULL AS {absent_type})"
+        is_key = name == "crm_id" or name in _REFERENCES
+        columns.append(f"nullif({value}, '') AS {name}" if is_key else f"{value} AS {name}")
+    return ", ".join(columns)
+
+
+def _row_hash(fields: Sequence[str]) -> str:
+    """64 bits over every field as it was sent; NULL and the empty string differ.
+
+    The engine's own hash is ten times faster than MD5 but may change with its version, so the version is hashed too: after an upgrade a
+    record that is read again counts as changed once, and none ever counts as unchanged by accident.
+    """
+    return f"CAST(hash(version(), {', '.join(f'raw.{quote(name)}' for name in fields)}) >> 1 AS BIGINT)"
+
+
+def _unreadable(readings: Sequence[Reading]) -> str:
+    conditions = [(reading, condition) for reading in readings if (condition := unreadable_when(reading)) is not None]
+    if not conditions:
+        return _NONE_UNREADABLE
+    faults = ", ".join(
+        f"CASE WHEN {condition} THEN struct_pack(column_name := {literal(reading.column)}, value := {text_of(reading)}, "
+        f"wanted := {literal(str(reading.type))}) END"
+        for reading, condition in conditions
+    )
+    crm_id = next((text_of(reading) for reading in readings if reading.column == "crm_id"), "CAST(NULL AS VARCHAR)")
+    return _UNREADABLE.format(crm_id=crm_id, faults=faults, any_fault=" OR ".join(condition for _, condition in conditions))

@@ -1,0 +1,175 @@
+"""Pages into the `raw` table. Records stay bytes until DuckDB's own JSON reader takes them; nothing becomes a Python object.
+
+What can't be taken in is kept: a record that is no JSON object, or that DuckDB can't read, goes to `broken` with its bytes and the reason.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import orjson
+
+from adapters.staging.duck import literal, quote, staging_errors
+from sync.records import Page
+
+# Text columns of PostgreSQL can't hold NUL. An escaped backslash before `u0000` is plain text and stays.
+_NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
+
+_LOAD = """
+INSERT INTO raw SELECT {columns}
+FROM read_json({file}, format = 'newline_delimited', columns = {{{spec}}}, maximum_object_size = {largest})
+"""
+_NOTE_PAGE = "INSERT INTO pages VALUES (?, ?, ?, ?, ?, ?, now()::TIMESTAMP)"
+_NOTE_BROKEN = "INSERT INTO broken VALUES (?, ?, ?, ?)"
+_LARGEST_RECORD = 1 << 22  # the reader's buffers are sized by it; larger records make it grow
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenRecord:
+    """A record that no JSON reader takes. `content` is its bytes, readable; `ordinal` its place in the page."""
+
+    ordinal: int
+    content: str
+    reason: str
+
+
+class Spool:
+    """One stream's pages on their way into `raw`: written to a file as they come, loaded some at a time. Used by one thread.
+
+    After a crash a page is either wholly staged, with the position after it, or it is asked for again.
+    """
+
+    def __init__(self, con: duckdb.DuckDBPyConnection, fields: Sequence[str], scratch: Path, where: str) -> None:
+        self._con = con
+        self._fields = fields
+        self._where = where
+        self._file = tempfile.NamedTemporaryFile(dir=scratch, prefix="pages-", suffix=".json")  # noqa: SIM115  closed by close()
+        self._notes: list[list[object]] = []
+        self._longest = 0
+        self.bytes = 0
+
+    def add(self, page: Page) -> None:
+        body, nul_removed = _without_nul(page.body)
+        with staging_errors(self._where):
+            if body:
+                self._file.write(body)
+                self._file.write(b"\n")
+        self.bytes += len(body)
+        self._longest = max(self._longest, _longest_line(body))
+        self._notes.append([page.stream, page.position, page.position is None, page.rows, page.received_bytes, nul_removed])
+
+    def flush(self) -> int:
+        """Loads what was added, and notes how far the stream has come, in one transaction; returns the records taken in."""
+        if not self._notes:
+            return 0
+        with staging_errors(self._where):
+            self._file.flush()
+            self._con.execute("BEGIN")
+            try:
+                taken = self._load()
+                self._con.executemany(_NOTE_PAGE, self._notes)
+                self._con.execute("COMMIT")
+            except BaseException:
+                _roll_back(self._con)
+                raise
+            self._empty()
+        return taken
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _load(self) -> int:
+        """Everything in one statement; if that holds something unreadable, again without it."""
+        if self.bytes == 0:
+            return 0
+        path = self._file.name
+        try:
+            return _read_into_raw(self._con, self._fields, path, self._longest)
+        except (duckdb.InvalidInputException, duckdb.ConversionException):
+            _roll_back(self._con)
+            self._con.execute("BEGIN")
+        good, broken = split_broken(Path(path).read_bytes())
+        for record in broken:
+            self._con.execute(_NOTE_BROKEN, [self._notes[0][0], record.ordinal, record.content, record.reason])
+        if not good:
+            return 0
+        with tempfile.NamedTemporaryFile(dir=Path(path).parent, prefix="pages-", suffix=".json") as mended:
+            mended.write(good)
+            mended.flush()
+            return _read_into_raw(self._con, self._fields, mended.name, self._longest)
+
+    def _empty(self) -> None:
+        self._file.seek(0)
+        self._file.truncate()
+        self._notes = []
+        self._longest = self.bytes = 0
+
+
+def _roll_back(con: duckdb.DuckDBPyConnection) -> None:
+    """A failed statement may have ended the transaction already."""
+    try:
+        con.execute("ROLLBACK")
+    except duckdb.TransactionException as error:
+        if "no transaction is active" not in str(error):
+            raise
+
+
+def _read_into_raw(con: duckdb.DuckDBPyConnection, fields: Sequence[str], path: str, longest: int) -> int:
+    columns = ", ".join(quote(name) for name in fields)
+    spec = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in fields)
+    largest = max(_LARGEST_RECORD, longest + 1)
+    result = con.execute(_LOAD.format(columns=columns, file=literal(path), spec=spec, largest=largest)).fetchone()
+    return int(result[0]) if result else 0
+
+
+def _without_nul(body: bytes) -> tuple[bytes, int]:
+    """The body without NUL characters, and how many were taken out (a finding tells of them)."""
+    if b"\\u0000" not in body:
+        return body, 0
+    return _NUL.subn(rb"\1", body)
+
+
+def _longest_line(body: bytes) -> int:
+    """An upper bound that is cheap: only of large pages the exact length matters."""
+    return len(body) if len(body) <= _LARGEST_RECORD else max(map(len, body.split(b"\n")))
+
+
+def split_broken(body: bytes) -> tuple[bytes, list[BrokenRecord]]:
+    """The records that every JSON reader takes, as NDJSON, and the others. Repeated keys count as broken: which value is meant?"""
+    good: list[bytes] = []
+    broken: list[BrokenRecord] = []
+    for ordinal, line in enumerate(body.split(b"\n")):
+        reason = _fault(line)
+        if reason is None:
+            good.append(line)
+        elif line.strip():
+            broken.append(BrokenRecord(ordinal, line.decode("utf-8", errors="backslashreplace"), reason))
+    return b"\n".join(good), broken
+
+
+def _fault(line: bytes) -> str | None:
+    try:
+        record = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        return f"not valid JSON: {error.msg}"
+    if not isinstance(record, dict):
+        return f"a record must be a JSON object, this is {type(record).__name__}"
+    return "the same key twice" if _repeats_a_key(line) else None
+
+
+def _repeats_a_key(line: bytes) -> bool:
+    repeated = False
+
+    def note(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        nonlocal repeated
+        repeated = repeated or len({key for key, _ in pairs}) < len(pairs)
+        return dict(pairs)
+
+    json.loads(line, object_pairs_hook=note)
+    return repeated

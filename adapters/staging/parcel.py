@@ -1,0 +1,218 @@
+"""A parcel on disk: where it lies, what it holds, how far it has come.
+
+Tables: `raw` (one row per record as it was sent, every CRM field as text), `pages` (one row per staged page, with the position where
+its stream goes on), `broken` (records that no reader takes), `about` (what this file is), and what planning adds.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import duckdb
+import pyarrow as pa
+
+from adapters.staging.duck import open_database, quote, staging_errors
+from adapters.staging.loading import Spool
+from sync.errors import StagingFailed
+from sync.fields import ColumnType, Pick, Reading, ValueType, WritePolicy
+from sync.records import Kind, ParcelRef, Window
+
+_CREATE = (
+    "CREATE TABLE about (key VARCHAR PRIMARY KEY, value VARCHAR)",
+    "CREATE TABLE pages (stream VARCHAR, position VARCHAR, ended BOOLEAN, rows BIGINT, received_bytes BIGINT, nul_removed BIGINT, staged_at TIMESTAMP)",
+    "CREATE TABLE broken (stream VARCHAR, ordinal BIGINT, content VARCHAR, reason VARCHAR)",
+)
+_TELL = "INSERT INTO about VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+_PROGRESS = "SELECT stream, arg_max(position, rowid), bool_or(ended), sum(rows) FROM pages GROUP BY stream"
+
+
+@dataclass(frozen=True, slots=True)
+class StreamProgress:
+    """How far one stream has been staged. `position` is None before the first page and after the last."""
+
+    position: str | None
+    ended: bool
+    rows: int
+
+
+class Parcel:
+    """One open parcel file. Threads may append at once, each through its own cursor; other processes can't open it meanwhile."""
+
+    def __init__(self, ref: ParcelRef, path: Path, con: duckdb.DuckDBPyConnection) -> None:
+        self.ref = ref
+        self.path = path
+        self.con = con
+        self.where = f"connector {ref.connector}, {ref.kind.plural}, parcel {ref.parcel_id}"
+
+    # -- what it is -------------------------------------------------------------------------------------------------
+
+    def tell(self, key: str, value: str) -> None:
+        with staging_errors(self.where):
+            self.con.cursor().execute(_TELL, [key, value])
+
+    def told(self, key: str) -> str | None:
+        row = self.con.cursor().execute("SELECT value FROM about WHERE key = ?", [key]).fetchone()
+        return None if row is None else str(row[0])
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        return tuple(json.loads(self.told("fields") or "[]"))
+
+    @property
+    def readings(self) -> tuple[Reading, ...]:
+        return tuple(reading_from_dict(each) for each in json.loads(self.told("readings") or "[]"))
+
+    # -- filling it -------------------------------------------------------------------------------------------------
+
+    def progress(self) -> dict[str, StreamProgress]:
+        """Per stream that has at least one staged page."""
+        rows = self.con.cursor().execute(_PROGRESS).fetchall()
+        return {stream: StreamProgress(None if ended else position, bool(ended), int(count)) for stream, position, ended, count in rows}
+
+    def spool(self) -> Spool:
+        """A way in for one thread: each has its own cursor, so several may append at once."""
+        with staging_errors(self.where):
+            return Spool(self.con.cursor(), self.fields, self.path.parent, self.where)
+
+    def rows(self) -> int:
+        return self.scalar("SELECT count(*) FROM raw")
+
+    # -- asking it --------------------------------------------------------------------------------------------------
+
+    def execute(self, sql: str, parameters: Sequence[object] = ()) -> duckdb.DuckDBPyConnection:
+        with staging_errors(self.where):
+            return self.con.execute(sql, list(parameters))
+
+    def scalar(self, sql: str) -> int:
+        row = self.execute(sql).fetchone()
+        return int(row[0]) if row and row[0] is not None else 0
+
+    def learn(self, table: str, content: pa.Table) -> None:
+        """Keeps what Market or a rule said as a table of this parcel, in place of an earlier one of that name."""
+        with staging_errors(self.where):
+            self.con.register("learned", content)
+            self.con.execute(f"CREATE OR REPLACE TABLE {quote(table)} AS SELECT * FROM learned")
+            self.con.unregister("learned")
+
+    def close(self) -> None:
+        with staging_errors(self.where):
+            self.con.close()
+
+
+@dataclass(frozen=True, slots=True)
+class ParcelStore:
+    """Where the parcels of one installation lie. `root` is the data directory."""
+
+    root: Path
+    memory_limit_mb: int = 256
+    threads: int = 2
+
+    def find(self, connector: str, kind: Kind, purpose: str) -> ParcelRef | None:
+        """The open parcel of that purpose ("initial", or the lower end of a window). One purpose, one file: so a rerun finds it."""
+        place = _place(connector, kind, purpose)
+        if not (self.root / place).exists():
+            return None
+        with self.open(ParcelRef("", connector, kind, place)) as parcel:
+            return ParcelRef(parcel.told("parcel_id") or "", connector, kind, place)
+
+    @contextmanager
+    def open(self, ref: ParcelRef) -> Iterator[Parcel]:
+        path = self.root / ref.path
+        where = f"connector {ref.connector}, {ref.kind.plural}, parcel {ref.parcel_id}"
+        if not path.exists():
+            raise StagingFailed("the parcel is gone", where=where, todo="Start the run again: it reads the records afresh.")
+        with staging_errors(where):
+            parcel = Parcel(ref, path, open_database(path, memory_limit_mb=self.memory_limit_mb, threads=self.threads))
+        try:
+            yield parcel
+        finally:
+            parcel.close()
+
+    def create(
+        self, connector: str, kind: Kind, purpose: str, fields: Sequence[str], readings: Sequence[Reading], about: Mapping[str, str]
+    ) -> ParcelRef:
+        """A new, empty parcel; whatever lay at its place is gone. It appears under its name only when it is complete."""
+        ref = ParcelRef(f"{connector}-{kind}-{purpose}-{uuid4().hex[:12]}", connector, kind, _place(connector, kind, purpose))
+        path = self.root / ref.path
+        where = f"connector {ref.connector}, {ref.kind.plural}, parcel {ref.parcel_id}"
+        self.discard(ref)
+        with staging_errors(where):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            fresh = path.with_suffix(".new")
+            _remove(fresh)
+            con = open_database(fresh, memory_limit_mb=self.memory_limit_mb, threads=1)
+            for statement in _CREATE:
+                con.execute(statement)
+            con.execute(f"CREATE TABLE raw ({', '.join(f'{quote(name)} VARCHAR' for name in fields)})")
+            told = {"parcel_id": ref.parcel_id, "fields": json.dumps(list(fields)), "readings": json.dumps([reading_to_dict(r) for r in readings]), **about}
+            con.executemany(_TELL, [[key, value] for key, value in told.items()])
+            con.close()
+            fresh.rename(path)
+        return ref
+
+    def discard(self, ref: ParcelRef) -> None:
+        _remove(self.root / ref.path)
+
+    def keep_aside(self, ref: ParcelRef, folder: str) -> Path:
+        """Moves a finished or rejected parcel to `folder` beside the open ones, for whoever wants to look at it."""
+        path = self.root / ref.path
+        target = path.parent / folder / path.name
+        with staging_errors(f"parcel {ref.parcel_id}"):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _remove(target)
+            path.rename(target)
+        return target
+
+    def prune(self, older_than_s: float, now_s: float) -> int:
+        """Deletes parcels that were set aside more than `older_than_s` seconds ago; returns how many."""
+        old = [p for p in (self.root / "parcels").glob("*/*/*.duckdb") if now_s - p.stat().st_mtime > older_than_s]
+        for path in old:
+            _remove(path)
+        return len(old)
+
+
+def _place(connector: str, kind: Kind, purpose: str) -> str:
+    return f"parcels/{connector}/{kind}-{purpose}.duckdb"
+
+
+def _remove(path: Path) -> None:
+    for each in (path, Path(f"{path}.wal")):
+        each.unlink(missing_ok=True)
+    shutil.rmtree(f"{path}.tmp", ignore_errors=True)
+
+
+def window_to_text(window: Window) -> str:
+    return json.dumps([at.isoformat() if at else None for at in (window.lower, window.upper)])
+
+
+def reading_to_dict(reading: Reading) -> dict[str, object]:
+    kind = reading.type
+    return {
+        "column": reading.column,
+        "source": reading.source,
+        "type": [kind.value.value, kind.length, kind.precision, kind.scale],
+        "pick": [reading.pick.flag, reading.pick.value] if reading.pick else None,
+        "policy": reading.policy.value,
+        "mapped": reading.mapped,
+        "true_when": list(reading.true_when),
+    }
+
+
+def reading_from_dict(told: dict[str, object]) -> Reading:
+    value, length, precision, scale = told["type"]  # type: ignore[misc]
+    pick = told["pick"]
+    return Reading(
+        column=str(told["column"]),
+        source=str(told["source"]),
+        type=ColumnType(ValueType(value), length, precision, scale),
+        pick=Pick(*pick) if pick else None,  # type: ignore[misc]
+        policy=WritePolicy(str(told["policy"])),
+        mapped=bool(told["mapped"]),
+        true_when=tuple(told["true_when"]),  # type: ignore[arg-type]
+    )

@@ -1,0 +1,242 @@
+"""From facts to the plan: what Market knows is joined to each record, the rules decide each situation once, and the plan is written.
+
+The order of the calls is the order of the functions: `ask_*` hands keys out for Market to look up, `contested` gives the records that
+`sync.matching` decides, `situations` the distinct facts that `sync.pull` decides, `write_plan` keeps the outcome.
+
+Tables that the plan task fills from Market's answers (`Parcel.learn`): known_links, known_conversions, known_people, known_holds,
+known_users, known_refs. See `EMPTY` for their columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import astuple, fields
+
+import pyarrow as pa
+
+from adapters.staging.parcel import Parcel
+from sync.matching import Candidate, Claim, Hold, Match, UserClaim, UserMatch
+from sync.pull import RowFacts, RowPlan
+from sync.records import PEOPLE, Kind
+
+_EMPTY: Mapping[str, str] = {
+    "known_links": "crm_id VARCHAR, market_id BIGINT, living BOOLEAN, converted_to VARCHAR, row_hash BIGINT, crm_opt_out BOOLEAN",
+    "known_conversions": "contact_crm_id VARCHAR, market_id BIGINT, crm_modified_at TIMESTAMP, lead_crm_id VARCHAR",
+    "known_people": "contact_id BIGINT, crm_type VARCHAR, email_key VARCHAR, opt_out BOOLEAN, opt_out_pending BOOLEAN, "
+    "deleted_date TIMESTAMP, do_not_pull BOOLEAN, updated_at TIMESTAMP, crm_modified_at TIMESTAMP, crm_id VARCHAR",
+    "known_holds": "market_id BIGINT, connector VARCHAR, kind VARCHAR, crm_id VARCHAR, living BOOLEAN, converted_to VARCHAR",
+    "known_users": "user_id BIGINT, email_key VARCHAR",
+    "known_rows": "market_id BIGINT, deleted_date TIMESTAMP, do_not_pull BOOLEAN",
+    "known_refs": "ref_kind VARCHAR, crm_id VARCHAR, market_id BIGINT",
+    "known_companies": "company_key VARCHAR, market_id BIGINT",
+    "matches": "crm_id VARCHAR, market_id BIGINT, how VARCHAR, same_as VARCHAR, gives_values BOOLEAN",
+    "absorbed": "loser_id BIGINT, winner_id BIGINT",
+}
+
+
+def forget(parcel: Parcel) -> None:
+    """Empties every table of knowledge: plans are always made anew, because Market may have moved."""
+    for table, columns in _EMPTY.items():
+        parcel.execute(f"CREATE OR REPLACE TABLE {table} ({columns})")
+
+
+# -- contested records ----------------------------------------------------------------------------------------------
+
+_CLAIMS = """
+SELECT facts.crm_id, facts.modified_at, facts.address_key, facts.converted_to, link.market_id
+FROM facts LEFT JOIN known_links AS link ON link.crm_id = facts.crm_id
+WHERE facts.crm_id IS NOT NULL AND (
+    (link.market_id IS NULL AND facts.address_key IN (SELECT email_key FROM known_people))
+    OR facts.crm_id IN (SELECT contact_crm_id FROM known_conversions)
+    OR facts.converted_to IN (SELECT crm_id FROM known_refs WHERE ref_kind = 'contact')
+)
+"""
+_CANDIDATES = """
+SELECT email_key, contact_id, deleted_date IS NOT NULL, updated_at, crm_modified_at, crm_id, coalesce(do_not_pull, false)
+FROM known_people WHERE email_key IN (SELECT address_key FROM facts)
+"""
+_HOLDS = "SELECT market_id, connector, kind, crm_id, converted_to FROM known_holds WHERE living"
+_CONVERSIONS = "SELECT contact_crm_id, market_id FROM known_conversions ORDER BY contact_crm_id, crm_modified_at DESC NULLS LAST, lead_crm_id"
+_CONTACT_ROWS = "SELECT crm_id, market_id FROM known_refs WHERE ref_kind = 'contact'"
+
+
+def claims(parcel: Parcel) -> list[Claim]:
+    """The contested records: without a link but with a row that carries their address, or named by a conversion. Few, so they may be objects."""
+    return [Claim(*row) for row in parcel.execute(_CLAIMS).fetchall()]
+
+
+def candidates(parcel: Parcel) -> dict[str, list[Candidate]]:
+    """Address → the rows of Market that carry it, each with the living records that hold it."""
+    holds: dict[int, list[Hold]] = {}
+    for market_id, connector, kind, crm_id, converted_to in parcel.execute(_HOLDS).fetchall():
+        holds.setdefault(market_id, []).append(Hold(connector, Kind(kind), crm_id, converted_to))
+    found: dict[str, list[Candidate]] = {}
+    for key, market_id, deleted, updated_at, crm_modified_at, crm_id, barred in parcel.execute(_CANDIDATES).fetchall():
+        row = Candidate(market_id, deleted, updated_at, crm_modified_at, crm_id, tuple(holds.get(market_id, ())), barred)
+        found.setdefault(key, []).append(row)
+    return found
+
+
+def rows_of_leads(parcel: Parcel) -> dict[str, list[int]]:
+    """Contact id → rows of the leads that became it, the one modified last first."""
+    found: dict[str, list[int]] = {}
+    for contact, row in parcel.execute(_CONVERSIONS).fetchall():
+        found.setdefault(contact, []).append(row)
+    return found
+
+
+def row_of_contact(parcel: Parcel) -> dict[str, int]:
+    """Contact id → its row, for the contacts that this batch's leads name."""
+    return dict(parcel.execute(_CONTACT_ROWS).fetchall())
+
+
+def rows_of_contacts(parcel: Parcel, connector: str) -> frozenset[int]:
+    """Rows that some living contact of this connector holds."""
+    rows = parcel.execute("SELECT DISTINCT market_id FROM known_holds WHERE living AND kind = 'contact' AND connector = ?", [connector]).fetchall()
+    return frozenset(row[0] for row in rows)
+
+
+def keep_matches(parcel: Parcel, matches: Sequence[Match]) -> None:
+    """Writes what matching decided, and which rows it found to be one person."""
+    parcel.learn(
+        "matches",
+        pa.table(
+            {
+                "crm_id": pa.array([m.crm_id for m in matches], pa.string()),
+                "market_id": pa.array([m.market_id for m in matches], pa.int64()),
+                "how": pa.array([m.how.value for m in matches], pa.string()),
+                "same_as": pa.nulls(len(matches), pa.string()),
+                "gives_values": pa.array([True] * len(matches), pa.bool_()),
+            }
+        ),
+    )
+    pairs = [(loser, m.market_id) for m in matches for loser in m.absorbs if m.market_id is not None]
+    parcel.learn("absorbed", pa.table({"loser_id": pa.array([p[0] for p in pairs], pa.int64()), "winner_id": pa.array([p[1] for p in pairs], pa.int64())}))
+
+
+_USER_CLAIMS = """
+SELECT facts.crm_id, facts.modified_at, facts.address_key, link.market_id
+FROM facts LEFT JOIN known_links AS link ON link.crm_id = facts.crm_id WHERE facts.crm_id IS NOT NULL
+"""
+
+
+def user_claims(parcel: Parcel) -> list[UserClaim]:
+    """Every user: an installation has thousands at most."""
+    return [UserClaim(*row) for row in parcel.execute(_USER_CLAIMS).fetchall()]
+
+
+def users_by_address(parcel: Parcel) -> dict[str, int]:
+    return dict(parcel.execute("SELECT email_key, user_id FROM known_users WHERE email_key IS NOT NULL").fetchall())
+
+
+def keep_user_matches(parcel: Parcel, matches: Sequence[UserMatch]) -> None:
+    parcel.learn(
+        "matches",
+        pa.table(
+            {
+                "crm_id": pa.array([m.crm_id for m in matches], pa.string()),
+                "market_id": pa.array([m.market_id for m in matches], pa.int64()),
+                "how": pa.array(["address" if m.market_id is not None or m.same_as else "new" for m in matches], pa.string()),
+                "same_as": pa.array([m.same_as for m in matches], pa.string()),
+                "gives_values": pa.array([m.writes for m in matches], pa.bool_()),
+            }
+        ),
+    )
+
+
+# -- situations -----------------------------------------------------------------------------------------------------
+
+_SITUATED = """
+CREATE OR REPLACE TABLE situated AS
+SELECT facts.seq,
+    coalesce(matched.market_id, link.market_id) AS market_id,
+    CASE WHEN matched.how IS NOT NULL THEN matched.how WHEN link.market_id IS NOT NULL THEN 'id' ELSE 'new' END AS how,
+    matched.same_as,
+    coalesce(matched.market_id, link.market_id) IS NOT NULL AS known_row,
+    link.market_id IS NOT NULL AS linked,
+    coalesce(link.living, false) AS living_link,
+    coalesce(link.row_hash = facts.row_hash AND coalesce(matched.market_id = link.market_id, true), false) AS same_values,
+    {fills_only} AS fills_only,
+    {row}.deleted_date IS NOT NULL AS row_deleted,
+    coalesce({row}.do_not_pull, false) AS barred,
+    coalesce(matched.gives_values, true) AS gives_values,
+    facts.address_key IS NOT NULL AS has_address,
+    {our_key} IS NOT NULL AS our_address,
+    coalesce(facts.address_key = {our_key}, false) AS same_address,
+    {market_out} AS market_out,
+    facts.crm_out AS crm_out,
+    link.crm_opt_out AS base_out,
+    {pending} AS unacknowledged
+FROM facts
+LEFT JOIN matches AS matched ON matched.crm_id = facts.crm_id
+LEFT JOIN known_links AS link ON link.crm_id = facts.crm_id
+LEFT JOIN {row_table} AS {row} ON {row}.{row_key} = coalesce(matched.market_id, link.market_id)
+"""
+_PEOPLE_TERMS = {
+    "row_table": "known_people",
+    "row": "person",
+    "row_key": "contact_id",
+    "our_key": "person.email_key",
+    "market_out": "person.opt_out",
+    "pending": "coalesce(person.opt_out_pending, false)",
+}
+_OTHER_TERMS = {
+    "row_table": "known_rows",
+    "row": "known",
+    "row_key": "market_id",
+    "our_key": "CAST(NULL AS VARCHAR)",
+    "market_out": "CAST(NULL AS BOOLEAN)",
+    "pending": "false",
+    "fills_only": "false",
+}
+_FACT_NAMES = ", ".join(each.name for each in fields(RowFacts))
+
+
+def situations(parcel: Parcel, kind: Kind) -> list[RowFacts]:
+    """The distinct situations of the batch: a few dozen, however many records there are."""
+    fills = "coalesce(person.crm_type = 'Contact', false)" if kind is Kind.LEAD else "false"
+    terms = {**_PEOPLE_TERMS, "fills_only": fills} if kind in PEOPLE else _OTHER_TERMS
+    parcel.execute(_SITUATED.format(**terms))
+    return [RowFacts(*row) for row in parcel.execute(f"SELECT DISTINCT {_FACT_NAMES} FROM situated").fetchall()]
+
+
+# -- the plan -------------------------------------------------------------------------------------------------------
+
+_SAME_SITUATION = " AND ".join(f"situated.{each.name} IS NOT DISTINCT FROM decided.{each.name}" for each in fields(RowFacts))
+_PLAN = f"""
+CREATE OR REPLACE TABLE plan AS
+SELECT facts.seq, facts.crm_id, decided.action, situated.market_id, situated.how, situated.linked, situated.same_as,
+    CASE WHEN decided.action = 'insert' THEN row_number() OVER (PARTITION BY decided.action = 'insert' ORDER BY facts.seq) END AS ordinal,
+    decided.restore, decided.reset_delivery, decided.opt_out, decided.queue_opt_out, decided.why,
+    situated.market_out, coalesce(facts.crm_out, situated.base_out) AS crm_out,
+    owner.market_id AS owner_id,
+    {{account}} AS account_id,
+    person.market_id AS contact_id,
+    facts.address_key, facts.row_hash, facts.modified_at, facts.created_at, facts.converted_to,
+    facts.owner_ref, facts.account_ref, facts.contact_ref
+FROM facts
+JOIN situated ON situated.seq = facts.seq
+JOIN decided ON {_SAME_SITUATION}
+LEFT JOIN known_refs AS owner ON owner.ref_kind = 'user' AND owner.crm_id = facts.owner_ref
+LEFT JOIN known_refs AS account ON account.ref_kind = 'account' AND account.crm_id = facts.account_ref
+LEFT JOIN known_refs AS person ON person.ref_kind = 'contact' AND person.crm_id = facts.contact_ref
+LEFT JOIN known_companies AS company ON facts.account_ref IS NULL AND company.company_key = facts.company_key
+"""
+_NO_COMPANY = 1
+
+
+def write_plan(parcel: Parcel, decisions: Iterable[tuple[RowFacts, RowPlan]]) -> None:
+    """Joins each situation's decision back to its records. New rows are numbered in the order in which they lie in `raw`."""
+    pairs = list(decisions)
+    columns: dict[str, list[object]] = {each.name: [] for each in (*fields(RowFacts), *fields(RowPlan))}
+    for situation, decision in pairs:
+        for name, value in zip(columns, (*astuple(situation), *astuple(decision)), strict=True):
+            columns[name].append(str(value) if name == "action" else value)
+    text = {"action", "why"}
+    parcel.learn("decided", pa.table({name: pa.array(values, pa.string() if name in text else pa.bool_()) for name, values in columns.items()}))
+    account = f"coalesce(account.market_id, company.market_id, {_NO_COMPANY})"
+    parcel.execute(_PLAN.format(account=account))
+
+
+def action_counts(parcel: Parcel) -> dict[str, int]:
+    return dict(parcel.execute("SELECT action, count(*) FROM plan GROUP BY action").fetchall())

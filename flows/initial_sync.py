@@ -1,0 +1,57 @@
+"""initial-sync: once per CRM. Schema, then users, accounts, leads, contacts, opportunities; then the counts are compared (INIT)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from prefect import flow, get_run_logger
+from prefect.runtime import flow_run
+
+from flows.pull import bring_in, read_ahead
+from sync.records import Kind, RunRef
+from sync.report import RunReport
+from tasks.runs import INITIAL, INITIAL_FLOW, begin, finished_kinds, is_complete, only_run
+from tasks.schema import replicate_schema
+from tasks.verify import make_report, verify
+from tasks.wiring import config_path, now
+
+
+@flow(name=INITIAL_FLOW, flow_run_name="initial sync of {connector}", persist_result=True)
+def initial_sync(connector: str, config: str | None = None, again: bool = False) -> str:
+    """Brings everything that the connector's CRM has into Market, and explains every difference.
+
+    Args:
+        connector: The name of the connector in the configuration file.
+        config: The configuration file; by default the environment's MARKETSYNC_CONFIG, else marketsync.toml.
+        again: Read everything once more although the initial sync is complete. Harmless: equal rows are not written.
+
+    A run that was stopped goes on where it stopped (INIT-7). Returns the place of the quality report.
+    """
+    run = RunRef(str(flow_run.get_id()), INITIAL_FLOW, connector, config_path(config))
+    with only_run(run):
+        started_at = now()
+        try:
+            _sync(run, begin(run), again=again)
+        except BaseException as error:
+            make_report(run, started_at, error)
+            raise
+        return _close(run, started_at)
+
+
+def _sync(run: RunRef, kinds: tuple[Kind, ...], *, again: bool) -> None:
+    logger = get_run_logger()
+    if is_complete(run) and not again:
+        logger.info("the initial sync of %s is complete; nothing to do", run.connector)
+        return
+    done = frozenset() if again else finished_kinds(run, kinds)
+    schema = replicate_schema(run)
+    futures = read_ahead(run, tuple(kind for kind in kinds if kind not in done), INITIAL, schema)
+    for kind, future in futures.items():
+        counts = bring_in(run, future.result(), schema)
+        logger.info("%s: %s came, %s new, %s held back", kind.plural, counts.read, counts.inserted, counts.held)
+    verify(run)
+
+
+def _close(run: RunRef, started_at: datetime) -> str:
+    report: RunReport = make_report(run, started_at)
+    return report.run_id

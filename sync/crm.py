@@ -1,0 +1,82 @@
+"""The one Protocol that every CRM adapter fulfils. Only the CRM has many implementations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from sync.fields import ObjectSchema
+from sync.records import Filter, Kind, Page, ReadRequest, Stream
+
+
+@dataclass(frozen=True, slots=True)
+class CheckLine:
+    """One line of `marketsync check` (CONN-3). `todo` is empty when all is well."""
+
+    ok: bool
+    subject: str
+    said: str
+    todo: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What a connection check found. `time_zone` is the syncing user's; `quota_left` is None where the CRM has no quota."""
+
+    user_name: str
+    user_id: str
+    server_time: datetime
+    time_zone: str
+    api_version: str
+    quota_left: int | None
+    lines: tuple[CheckLine, ...] = field(default=())
+
+    @property
+    def ok(self) -> bool:
+        return all(line.ok for line in self.lines)
+
+
+class Crm(Protocol):
+    """One CRM, spoken to as its syncing user. Thread-safe: several streams may be read at once.
+
+    Every method may raise CredentialError, AccessDenied, Transient, QuotaExhausted or ContractBroken; a request is already
+    repeated inside for as long as that is harmless, so a Transient that comes out is one that patience did not cure.
+    """
+
+    def now(self) -> datetime:
+        """The CRM's clock, UTC, whole seconds. Costs at most one call."""
+        ...
+
+    def probe(self, readable: Sequence[Kind], writable: Sequence[Kind]) -> Probe:
+        """CONN-3: who are we, what time is it there, may we read and write what the options need. Changes nothing."""
+        ...
+
+    def fingerprint(self, kinds: Sequence[Kind]) -> str:
+        """Changes whenever `describe` would answer something else; as cheap as the CRM allows."""
+        ...
+
+    def describe(self, kinds: Sequence[Kind]) -> dict[Kind, ObjectSchema]:
+        """Every field that the syncing user may read, by name and type order (INIT-2)."""
+        ...
+
+    def streams(self, request: ReadRequest) -> tuple[Stream, ...]:
+        """How this read may be shared among connections. Together the streams hold each record once."""
+        ...
+
+    def pages(self, request: ReadRequest, stream: Stream, position: str | None = None) -> Iterator[Page]:
+        """The pages of one stream from `position` on (None: from its start), paged by key, never by offset (PULL-3)."""
+        ...
+
+    def count(self, kind: Kind, *, where: Filter = Filter(), created_from: datetime | None = None) -> int:
+        """How many living records there are; `created_from` (inclusive, UTC) counts only those created since."""
+        ...
+
+    def count_deleted(self, kind: Kind, since: datetime) -> int | None:
+        """How many records were deleted at or after `since` (UTC); None where the CRM can't say."""
+        ...
+
+    def close(self) -> None:
+        """Gives connections back. The session with the CRM lives on for other workers."""
+        ...

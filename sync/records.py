@@ -1,0 +1,178 @@
+"""The nouns that cross package lines. Frozen, small, made of plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+
+class Kind(StrEnum):
+    """What a record is. The order of the pulled kinds is the order of INIT-1 and PULL-5."""
+
+    USER = "user"
+    ACCOUNT = "account"
+    LEAD = "lead"
+    CONTACT = "contact"
+    OPPORTUNITY = "opportunity"
+
+    @property
+    def table(self) -> str:
+        """The Market table that holds this kind. Leads and contacts share one."""
+        return {"user": "users", "account": "accounts", "opportunity": "opportunities"}.get(self.value, "contacts")
+
+    @property
+    def key(self) -> str:
+        """The integer key of that table."""
+        return {"user": "user_id", "account": "account_id", "opportunity": "opportunity_id"}.get(self.value, "contact_id")
+
+    @property
+    def plural(self) -> str:
+        return self.value[:-1] + "ies" if self.value.endswith("y") else self.value + "s"
+
+
+PULL_ORDER: tuple[Kind, ...] = (Kind.USER, Kind.ACCOUNT, Kind.LEAD, Kind.CONTACT, Kind.OPPORTUNITY)
+PEOPLE: frozenset[Kind] = frozenset({Kind.LEAD, Kind.CONTACT})
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One condition of a sync filter, in neutral words (FILT-1).
+
+    `op` is one of equals, not_equals, in, not_in, starts, contains, lt, lte, gt, gte, is_null, not_null.
+    """
+
+    field: str
+    op: str
+    value: str | int | float | bool | tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """All conditions must hold. Empty: every record."""
+
+    all_of: tuple[Condition, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.all_of)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Which changes are asked for, on the CRM's clock, UTC: `lower` is inclusive, `upper` is exclusive; None is open.
+
+    Both open: everything, which is what the initial sync reads.
+    """
+
+    lower: datetime | None = None
+    upper: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadRequest:
+    """One read: these fields of this kind's records, in this window, that meet this filter. `ids` narrows it to named records."""
+
+    kind: Kind
+    fields: tuple[str, ...]
+    window: Window = Window()
+    filter: Filter = Filter()
+    ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One independent part of a read, so that several connections can share it. `start` is the position of its first page."""
+
+    name: str
+    start: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some records as the CRM sent them: newline-delimited JSON objects, one per line, none of them turned into Python objects.
+
+    `position` is where the stream goes on after this page (opaque text that survives a restart), None when the stream has ended.
+    `received_bytes` counts what came over the wire.
+    """
+
+    stream: str
+    body: bytes
+    rows: int
+    position: str | None
+    received_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunRef:
+    """One run of one flow for one connector: what every task gets. `config` is the path of the configuration file."""
+
+    run_id: str
+    flow: str
+    connector: str
+    config: str
+
+
+@dataclass(frozen=True, slots=True)
+class ParcelRef:
+    """Where a parcel is. A reference, cheap to pass between tasks; `path` is relative to the data directory."""
+
+    parcel_id: str
+    connector: str
+    kind: Kind
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something a person should know that stops nothing: a shared address, a retyped field, an unknown owner.
+
+    One per subject; `count` says how many records it is about, `examples` holds a few CRM ids, never a person's data.
+    """
+
+    kind: Kind | None
+    topic: str
+    message: str
+    count: int = 1
+    examples: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CommitCounts:
+    """What one commit did, in records of one kind. `held` went to quarantine; `matched` were joined to a row that was there."""
+
+    read: int = 0
+    inserted: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    held: int = 0
+    matched: int = 0
+    released: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Where the next window of one kind starts: the CRM's clock, UTC (PULL-1, PULL-2)."""
+
+    connector: str
+    kind: Kind
+    at: datetime
+
+
+class Rows(Protocol):
+    """A result of one package that another one loads, without either knowing the other. Can be read once or many times."""
+
+    @property
+    def columns(self) -> tuple[str, ...]: ...
+
+    @property
+    def count(self) -> int: ...
+
+    def tuples(self, batch_rows: int = 5_000) -> Iterator[list[tuple[Any, ...]]]:
+        """Plain Python values: str, int, bool, None; decimals, dates and instants as text (instants `YYYY-MM-DD HH:MM:SS.ffffff`, UTC)."""
+        ...
+
+    def csv(self) -> Iterator[bytes]:
+        """The same as CSV bytes for PostgreSQL's COPY: no header, NULL unquoted and empty, the empty string quoted, UTC offsets written."""
+        ...

@@ -1,0 +1,199 @@
+"""What a run leaves for people to read (GATE-5): plain values, to and from JSON.
+
+The report holds the rows that were held back with the values that failed, so it belongs where the parcels belong: on the operator's
+disk. It never holds a secret.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from sync.gate import CheckResult, Severity, Status, Verdict
+from sync.records import CommitCounts, Finding, Kind
+
+VALUE_CHARACTERS = 80
+
+
+@dataclass(frozen=True, slots=True)
+class HeldRow:
+    """One held row and one of its reasons. `value` is what failed, shortened."""
+
+    crm_id: str
+    rule: str
+    reason: str
+    column: str = ""
+    value: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ParcelReport:
+    """One batch of one kind. `held` may be only the first of the `counts.held` rows. `seconds`: time by step, in the order done."""
+
+    kind: Kind
+    parcel_id: str
+    state: str
+    counts: CommitCounts
+    checks: tuple[CheckResult, ...] = ()
+    rejected_because: tuple[str, ...] = ()
+    held: tuple[HeldRow, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    seconds: Mapping[str, float] | None = None
+    rows_per_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VerificationLine:
+    """INIT-6: one kind's records in the CRM and in Market, and what explains each difference."""
+
+    kind: Kind
+    crm: int
+    market: int
+    explained: bool
+    lines: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """One run of one flow for one connector. Times are UTC. `state` is one of completed, rejected, failed, skipped."""
+
+    run_id: str
+    flow: str
+    connector: str
+    started_at: datetime
+    ended_at: datetime
+    state: str
+    parcels: tuple[ParcelReport, ...] = ()
+    verification: tuple[VerificationLine, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    next_steps: tuple[str, ...] = ()
+    error: str = ""
+
+    @property
+    def read(self) -> int:
+        return sum(parcel.counts.read for parcel in self.parcels)
+
+    @property
+    def written(self) -> int:
+        return sum(parcel.counts.inserted + parcel.counts.updated for parcel in self.parcels)
+
+    @property
+    def held(self) -> int:
+        return sum(parcel.counts.held for parcel in self.parcels)
+
+
+def shorten(value: str | None, characters: int = VALUE_CHARACTERS) -> str:
+    """A value as a report shows it: enough to recognise it, never the whole of a long text."""
+    text = value or ""
+    return text if len(text) <= characters else text[: characters - 1] + "…"
+
+
+def headline(report: RunReport) -> str:
+    """The run in one sentence, for a reader who reads no further."""
+    if not report.parcels and report.state == "completed":
+        return f"Nothing had changed in {report.connector}."
+    came = f"{_records(report.read)} came from {report.connector}"
+    rejected = [parcel.kind.plural for parcel in report.parcels if parcel.rejected_because]
+    if rejected:
+        return f"{came}; the checks stopped {_and(rejected)}, and nothing of {'them' if len(rejected) > 1 else 'that batch'} was written."
+    if report.state not in ("completed", "rejected"):
+        return f"The run {'was skipped' if report.state == 'skipped' else 'did not finish'}: {came}, {report.written:,} were written."
+    if not report.held:
+        return f"{came}; none {'was' if report.read == 1 else 'were'} held back."
+    return f"{came}; {report.held:,} {'was' if report.held == 1 else 'were'} held back."
+
+
+def _records(count: int) -> str:
+    return f"{count:,} record{'' if count == 1 else 's'}"
+
+
+def _and(words: list[str]) -> str:
+    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1]
+
+
+def summary(report: RunReport) -> dict[str, Any]:
+    """The few values that a list of runs needs."""
+    return {
+        "run_id": report.run_id,
+        "flow": report.flow,
+        "connector": report.connector,
+        "started_at": report.started_at.isoformat(),
+        "ended_at": report.ended_at.isoformat(),
+        "state": report.state,
+        "read": report.read,
+        "written": report.written,
+        "held": report.held,
+        "headline": headline(report),
+    }
+
+
+def parcel_report(verdict: Verdict, counts: CommitCounts, *, state: str, held: tuple[HeldRow, ...] = (), **more: Any) -> ParcelReport:
+    """One parcel's part of a report, from its verdict. `more`: findings, seconds, rows_per_s."""
+    return ParcelReport(verdict.kind, verdict.parcel_id, state, counts, verdict.checks, verdict.reasons, held, **more)
+
+
+def to_json(report: RunReport) -> str:
+    return json.dumps(asdict(report), default=_plain, ensure_ascii=False, indent=1)
+
+
+def part_to_json(part: ParcelReport) -> str:
+    """One parcel's part, for a run that is still at work."""
+    return json.dumps(asdict(part), default=_plain, ensure_ascii=False)
+
+
+def part_from_json(text: str) -> ParcelReport:
+    """The part that `part_to_json` wrote."""
+    return _parcel(json.loads(text))
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(f"a report holds no {type(value).__name__}")
+
+
+def from_json(text: str) -> RunReport:
+    """The report that `to_json` wrote. KeyError or ValueError: it is not one."""
+    found = json.loads(text)
+    return RunReport(
+        **{
+            **found,
+            "started_at": datetime.fromisoformat(found["started_at"]),
+            "ended_at": datetime.fromisoformat(found["ended_at"]),
+            "parcels": tuple(map(_parcel, found["parcels"])),
+            "verification": tuple(
+                VerificationLine(**{**line, "kind": Kind(line["kind"]), "lines": tuple(line["lines"])}) for line in found["verification"]
+            ),
+            "findings": _findings(found["findings"]),
+            "next_steps": tuple(found["next_steps"]),
+        }
+    )
+
+
+def _parcel(found: dict[str, Any]) -> ParcelReport:
+    return ParcelReport(
+        **{
+            **found,
+            "kind": Kind(found["kind"]),
+            "counts": CommitCounts(**found["counts"]),
+            "checks": tuple(map(_check, found["checks"])),
+            "rejected_because": tuple(found["rejected_because"]),
+            "held": tuple(HeldRow(**row) for row in found["held"]),
+            "findings": _findings(found["findings"]),
+        }
+    )
+
+
+def _check(found: dict[str, Any]) -> CheckResult:
+    severity, status = Severity(found["severity"]), Status(found["status"])
+    return CheckResult(**{**found, "severity": severity, "status": status, "examples": tuple(found["examples"])})
+
+
+def _findings(found: list[dict[str, Any]]) -> tuple[Finding, ...]:
+    return tuple(
+        Finding(**{**finding, "kind": Kind(finding["kind"]) if finding["kind"] else None, "examples": tuple(finding["examples"])})
+        for finding in found
+    )

@@ -1,0 +1,63 @@
+"""Do CRM and Market agree in numbers, and what explains each difference (INIT-6)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sync.records import Kind
+from sync.report import VerificationLine
+
+
+@dataclass(frozen=True, slots=True)
+class CountFacts:
+    """One kind's counts, in records, taken when everything was committed. `crm_*` are the CRM's answers.
+
+    `crm_all`: living records. `crm_filtered`: those that meet the sync filter. `crm_since`: those of them that were created since the
+    read began; `market_since`: those of these that are in Market or in quarantine. `crm_deleted`: deleted since the read began, None where
+    the CRM can't say. `market_linked`: living records with a row; `market_rows`: the rows they have; `market_held`: in quarantine only.
+    """
+
+    crm_all: int
+    crm_filtered: int
+    crm_since: int
+    crm_deleted: int | None
+    market_linked: int
+    market_rows: int
+    market_held: int
+    market_since: int
+    expected: int | None = None
+
+
+def verify_counts(kind: Kind, facts: CountFacts) -> VerificationLine:
+    """Every record that the CRM counts is in Market, in quarantine, filtered out, or came later; every record too many was deleted since.
+
+    `missing` = CRM (filtered) − Market − quarantine − records that came while we read. It must be 0, or negative by no more than the
+    number of records that were deleted meanwhile.
+    """
+    arrived = max(facts.crm_since - facts.market_since, 0)
+    missing = facts.crm_filtered - facts.market_linked - facts.market_held - arrived
+    gone = facts.crm_deleted if facts.crm_deleted is not None else 0
+    explained = -gone <= missing <= 0
+    lines = [line for line in _explanations(facts, arrived, missing) if line]
+    if not explained:
+        lines.append(f"{abs(missing):,} {'missing in' if missing > 0 else 'too many in'} Market, and nothing explains it")
+    return VerificationLine(kind, facts.crm_all, facts.market_linked, explained, tuple(lines))
+
+
+def _explanations(facts: CountFacts, arrived: int, missing: int) -> list[str]:
+    filtered = facts.crm_all - facts.crm_filtered
+    shared = facts.market_linked - facts.market_rows
+    return [
+        f"{filtered:,} filtered out by the sync filter" if filtered > 0 else "",
+        f"{facts.market_held:,} held in quarantine" if facts.market_held else "",
+        f"{shared:,} matched onto a row that another record has" if shared > 0 else "",
+        f"{arrived:,} arrived while the sync was reading; the next core sync brings them" if arrived else "",
+        f"{-missing:,} deleted in the CRM meanwhile" if missing < 0 and -missing <= (facts.crm_deleted or 0) else "",
+        _against_expected(facts),
+    ]
+
+
+def _against_expected(facts: CountFacts) -> str:
+    if facts.expected is None or facts.expected == facts.crm_all:
+        return ""
+    return f"the configuration expects {facts.expected:,}, the CRM has {facts.crm_all:,}: see whether the syncing user may read all of them"

@@ -1,0 +1,61 @@
+"""The gate over one planned parcel: what fails is set aside with its reason, or stops the batch (GATE)."""
+
+from __future__ import annotations
+
+from prefect import task
+
+from adapters.staging import Parcel, export, planning
+from sync.gate import BatchContext, Verdict
+from sync.records import CommitCounts, ParcelRef, RunRef
+from sync.report import HeldRow, parcel_report, shorten
+from tasks.progress import Step, tell
+from tasks.report import keep_part, report_path
+from tasks.wiring import RETRY, installation
+
+
+@task(name="check", task_run_name="check {ref.kind.plural} of {run.connector}", **RETRY)
+def check(run: RunRef, ref: ParcelRef) -> int:
+    """Runs the checks and sets aside the rows that fail; returns how many. Raises GateRejected when the batch as a whole is bad (GATE-3)."""
+    with installation(run.config).parcels.open(ref) as parcel:
+        tell(Step(run.run_id, ref.kind.value, "check", 0, None))
+        verdict = check_parcel(run, parcel)
+        tell(Step(run.run_id, ref.kind.value, "check", verdict.staged_rows, verdict.staged_rows, ended=True))
+    if not verdict.passed:
+        raise verdict.rejection(str(report_path(run)))
+    return verdict.held_rows
+
+
+def check_parcel(run: RunRef, parcel: Parcel) -> Verdict:
+    """The verdict, which is also kept as this parcel's part of the report."""
+    from expectations.gate import run_gate  # the import costs seconds, and only a batch needs it
+
+    verdict = run_gate(parcel.con, _context(run, parcel))
+    held = export.set_aside(parcel, verdict.held_query)
+    rows = tuple(HeldRow(crm_id or "", rule, reason, column or "", shorten(value)) for crm_id, rule, reason, column, value in export.held_shown(parcel))
+    counts = CommitCounts(read=parcel.rows(), held=held)
+    state = "checked" if verdict.passed else "rejected"
+    keep_part(run, parcel_report(verdict, counts, state=state, held=rows))
+    return verdict
+
+
+def _context(run: RunRef, parcel: Parcel) -> BatchContext:
+    home, kind = installation(run.config), parcel.ref.kind
+    limits = home.settings.gate
+    actions = planning.action_counts(parcel)
+    judged = actions.get("update", 0) + actions.get("fill", 0) >= limits.min_rows_for_share
+    return BatchContext(
+        connector=run.connector,
+        kind=kind,
+        parcel_id=parcel.ref.parcel_id,
+        columns={reading.column: reading.type for reading in parcel.readings},
+        rows_read=parcel.rows(),
+        known_rows=home.market.counts(run.connector, kind).linked,
+        previous_rows=None,
+        max_held_share=limits.max_held_share,
+        mass_blanking_share=limits.mass_blanking_share,
+        collapse_share=limits.collapse_share,
+        min_rows_for_share=limits.min_rows_for_share,
+        blank_shares=home.market.blank_shares(run.connector, kind) if judged else {},
+        whole=parcel.told("whole") == "yes",
+        held_before=frozenset(home.market.quarantine.open_ids(run.connector, kind)),
+    )

@@ -1,0 +1,77 @@
+"""Staged → Market: one transaction with the rows, their links, the ledger, the quarantine and the cursor (PULL-2)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from prefect import task
+
+from adapters.market.commit import Commit
+from adapters.staging import Parcel, export, planning
+from sync.records import PEOPLE, CommitCounts, Cursor, ParcelRef, RunRef
+from tasks.check import check_parcel
+from tasks.plan import plan_parcel
+from tasks.progress import Step, tell
+from tasks.report import keep_counts, report_path
+from tasks.wiring import RETRY, Installation, installation, now
+
+COMMITTED = "committed"
+
+
+@task(name="commit", task_run_name="commit {ref.kind.plural} of {run.connector}", **RETRY)
+def commit(run: RunRef, ref: ParcelRef, cursor_moves: bool = True) -> CommitCounts:
+    """Commits the parcel, or finds that it is committed; then it is set aside for whoever wants to look at it."""
+    home = installation(run.config)
+    with home.parcels.open(ref) as parcel:
+        tell(Step(run.run_id, ref.kind.value, "commit", 0, None))
+        counts = commit_parcel(home, run, parcel, cursor_moves=cursor_moves)
+        written = counts.inserted + counts.updated
+        tell(Step(run.run_id, ref.kind.value, "commit", written, written, ended=True))
+    keep_counts(run, ref, counts)
+    home.parcels.keep_aside(ref, COMMITTED)
+    return counts
+
+
+def commit_parcel(home: Installation, run: RunRef, parcel: Parcel, *, cursor_moves: bool) -> CommitCounts:
+    """Plans and checks again if Market has moved since the plan was made; a plan is only good for the Market it was made for."""
+    while True:
+        at = now()
+        with home.market.commit(parcel.ref, run.run_id, at) as tx:
+            if tx.already_committed:
+                return _counts(parcel, 0)
+            if tx.mark == parcel.told("market_mark"):
+                return _write(home, run, parcel, tx, at, cursor_moves)
+            tx.abandon()
+        plan_parcel(run, parcel)
+        verdict = check_parcel(run, parcel)
+        if not verdict.passed:
+            raise verdict.rejection(str(report_path(run)))
+
+
+def _write(home: Installation, run: RunRef, parcel: Parcel, tx: Commit, at: datetime, cursor_moves: bool) -> CommitCounts:
+    kind = parcel.ref.kind
+    new = planning.action_counts(parcel).get("insert", 0)
+    load = export.Load(parcel, export.Stamp(run.connector, kind, at), export.staged_columns(parcel), tx.allocate(kind.table, new) if new else 0)
+    tx.insert(kind.table, load.new_rows())
+    tx.update(kind.table, load.changed_rows(), load.update_policies())
+    tx.update(kind.table, load.restored_rows())
+    if kind in PEOPLE:
+        tx.update(kind.table, load.filling_rows(), load.fill_policies())
+        tx.append("consent_ledger", load.ledger())
+        tx.append("outbox", load.queued_opt_outs())
+    tx.put_links(load.links())
+    if kind in PEOPLE:
+        tx.merge_people(load.absorbed())
+    tx.link_waiting_accounts()
+    tx.hold(export.held_rows(parcel))
+    released = tx.release(run.connector, kind, export.passed_ids(parcel, home.market.quarantine.open_ids(run.connector, kind)), "passed its checks", at)
+    if cursor_moves:
+        tx.move_cursor(Cursor(run.connector, kind, datetime.fromisoformat(parcel.told("baseline") or at.isoformat())))
+    counts = _counts(parcel, released)
+    tx.finish(counts)
+    return counts
+
+
+def _counts(parcel: Parcel, released: int) -> CommitCounts:
+    counted = export.counts(parcel)
+    return CommitCounts(**counted, released=released)

@@ -1,0 +1,128 @@
+"""CRM → raw: the streams of one read, several at once, into one parcel. What is staged is never asked for again (INIT-7)."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+
+from prefect import task
+
+from adapters.staging import Parcel
+from sync.crm import Crm
+from sync.errors import MarketsyncError
+from sync.fields import Reading
+from sync.records import Filter, Kind, ParcelRef, ReadRequest, RunRef, Stream, Window
+from tasks.progress import Step, tell
+from tasks.schema import readings_of
+from tasks.wiring import RETRY, installation, open_crm, settings_of
+
+_FLUSH_BYTES = 24 << 20
+READ = "read"
+
+
+@task(name="extract", task_run_name="extract {kind.plural} of {run.connector}", **RETRY)
+def extract(run: RunRef, kind: Kind, purpose: str, schema: str) -> ParcelRef:
+    """Stages every record of one kind, or goes on with the parcel that an earlier run left."""
+    return stage_records(run, kind, purpose, readings_of(run, schema, kind))
+
+
+@task(name="extract named", task_run_name="extract {kind.plural} of {run.connector} by id", **RETRY)
+def extract_named(run: RunRef, kind: Kind, purpose: str, schema: str, ids: tuple[str, ...]) -> ParcelRef:
+    """Stages only the records with these ids, whether or not they meet the filter."""
+    return stage_records(run, kind, purpose, readings_of(run, schema, kind), ids)
+
+
+def stage_records(run: RunRef, kind: Kind, purpose: str, readings: tuple[Reading, ...], ids: tuple[str, ...] = ()) -> ParcelRef:
+    home, connector = installation(run.config), settings_of(run)
+    crm = open_crm(run.config, run.connector)
+    fields = tuple(dict.fromkeys(reading.source for reading in readings))
+    request = ReadRequest(kind, fields, Window(), Filter() if ids else connector.filters.get(kind, Filter()), ids)
+    ref = home.parcels.find(run.connector, kind, purpose)
+    if ref is not None:
+        with home.parcels.open(ref) as parcel:
+            fits = parcel.readings == readings
+            done = parcel.told("state") == READ
+        if fits and done:
+            return ref
+        if not fits:
+            ref = None  # the CRM's schema moved since: what was staged lacks fields
+    if ref is None:
+        ref = home.parcels.create(run.connector, kind, purpose, fields, readings, {"baseline": crm.now().isoformat(), "whole": "no" if ids else "yes"})
+    with home.parcels.open(ref) as parcel:
+        total = crm.count(kind, where=request.filter) if not ids else len(ids)
+        _Reader(run, crm, request, parcel, connector.connections, total).read()
+        parcel.tell("state", READ)
+    return ref
+
+
+class _Reader:
+    """Shares the streams of one read among threads; the first failure stops them all, after what they have is staged."""
+
+    def __init__(self, run: RunRef, crm: Crm, request: ReadRequest, parcel: Parcel, connections: int, total: int) -> None:
+        self._run = run
+        self._crm = crm
+        self._request = request
+        self._parcel = parcel
+        self._connections = connections
+        self._total = total
+        self._done = 0
+        self._lock = threading.Lock()
+        self._failures: list[BaseException] = []
+
+    def read(self) -> None:
+        progress = self._parcel.progress()
+        self._tell(sum(stream.rows for stream in progress.values()))
+        waiting: queue.SimpleQueue[tuple[Stream, str | None]] = queue.SimpleQueue()
+        for stream in self._crm.streams(self._request):
+            known = progress.get(stream.name)
+            if known is None or not known.ended:
+                waiting.put((stream, known.position if known else None))
+        threads = [threading.Thread(target=self._work, args=(waiting,)) for _ in range(min(self._connections, waiting.qsize()))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if self._failures:
+            raise _worst(self._failures)
+        self._tell(0, ended=True)
+
+    def _work(self, waiting: queue.SimpleQueue[tuple[Stream, str | None]]) -> None:
+        try:
+            spool = self._parcel.spool()
+            try:
+                while not self._failures:
+                    try:
+                        stream, position = waiting.get_nowait()
+                    except queue.Empty:
+                        return
+                    self._read_stream(spool.add, spool.flush, lambda: spool.bytes, stream, position)
+            finally:
+                spool.close()
+        except BaseException as error:  # handed to the thread that waits, which raises it
+            self._failures.append(error)
+
+    def _read_stream(
+        self, add: Callable[..., None], flush: Callable[[], int], waiting_bytes: Callable[[], int], stream: Stream, position: str | None
+    ) -> None:
+        try:
+            for page in self._crm.pages(self._request, stream, position):
+                add(page)
+                self._tell(page.rows)
+                if waiting_bytes() >= _FLUSH_BYTES:
+                    flush()
+                if self._failures:
+                    break
+        finally:
+            flush()
+
+    def _tell(self, more: int, *, ended: bool = False) -> None:
+        with self._lock:
+            self._done += more
+            done = self._done
+        tell(Step(self._run.run_id, self._request.kind.value, "extract", done, self._total, ended))
+
+
+def _worst(failures: list[BaseException]) -> BaseException:
+    """The one that tells most: an error of ours that an operator has to act on, before one that time cures."""
+    return min(failures, key=lambda error: (not isinstance(error, MarketsyncError), error.exit_code == 6 if isinstance(error, MarketsyncError) else True))

@@ -1,0 +1,87 @@
+"""Raw + what Market knows → the plan. Every look-up goes by the keys of this batch; every decision is made in `sync`."""
+
+from __future__ import annotations
+
+from prefect import task
+
+from adapters.market.engine import Market
+from adapters.staging import Parcel, export, facts, keys, noticing, planning
+from sync.matching import match_people, match_users
+from sync.pull import plan_row
+from sync.records import PEOPLE, Kind, ParcelRef, RunRef
+from tasks.progress import Step, tell
+from tasks.report import note_findings
+from tasks.wiring import RETRY, installation, settings_of
+
+
+@task(name="plan", task_run_name="plan {ref.kind.plural} of {run.connector}", **RETRY)
+def plan(run: RunRef, ref: ParcelRef, again: bool = False) -> tuple[str, ...]:
+    """Plans the parcel (`again`: once more, now that owners were fetched); returns the owners that Market does not know, as CRM ids, so that they can be fetched (PULL-7)."""
+    with installation(run.config).parcels.open(ref) as parcel:
+        tell(Step(run.run_id, ref.kind.value, "plan", 0, None))
+        records = plan_parcel(run, parcel)
+        note_findings(run, noticing.findings(parcel))
+        tell(Step(run.run_id, ref.kind.value, "plan", records, records, ended=True))
+        return keys.unknown_owners(parcel)
+
+
+def plan_parcel(run: RunRef, parcel: Parcel) -> int:
+    """Makes facts, knowledge and plan afresh, because Market may have moved; returns the number of records."""
+    market, kind = installation(run.config).market, parcel.ref.kind
+    parcel.tell("market_mark", market.mark())
+    records = facts.gather_facts(parcel)
+    planning.forget(parcel)
+    parcel.learn("known_links", market.lookup_links(run.connector, kind, keys.of_facts(parcel, "crm_id")))
+    _learn_references(run, market, parcel)
+    if kind in PEOPLE:
+        _match_people(run, market, parcel)
+    elif kind is Kind.USER:
+        parcel.learn("known_users", market.lookup_users_by_email(keys.of_facts(parcel, "address_key")))
+        planning.keep_user_matches(parcel, match_users(planning.user_claims(parcel), planning.users_by_address(parcel)))
+        parcel.learn("known_rows", market.lookup_rows(kind.table, keys.known_rows(parcel)))
+    else:
+        parcel.learn("known_rows", market.lookup_rows(kind.table, keys.known_rows(parcel)))
+    first_adoption = settings_of(run).consent.on_first_adoption
+    decisions = [(each, plan_row(each, people=kind in PEOPLE, first_adoption=first_adoption)) for each in planning.situations(parcel, kind)]
+    planning.write_plan(parcel, decisions)
+    export.stage(parcel, kind)
+    return records
+
+
+def _match_people(run: RunRef, market: Market, parcel: Parcel) -> None:
+    kind = parcel.ref.kind
+    if kind is Kind.CONTACT:
+        parcel.learn("known_conversions", market.lookup_conversions(run.connector, keys.of_facts(parcel, "crm_id")))
+    rows = keys.known_rows(parcel)
+    parcel.learn("known_people", market.lookup_people(email_keys=keys.unlinked_addresses(parcel), market_ids=rows))
+    parcel.learn("known_holds", market.lookup_holds(email_keys=keys.unlinked_addresses(parcel), market_ids=rows))
+    claims = planning.claims(parcel)
+    if claims:
+        matches = match_people(
+            run.connector,
+            kind,
+            claims,
+            planning.candidates(parcel),
+            planning.rows_of_leads(parcel),
+            planning.row_of_contact(parcel) if kind is Kind.LEAD else {},
+            planning.rows_of_contacts(parcel, run.connector),
+        )
+        planning.keep_matches(parcel, matches)
+
+
+def _learn_references(run: RunRef, market: Market, parcel: Parcel) -> None:
+    """Owners, accounts and people that this batch names, by the CRM's ids; accounts of leads also by name (PULL-6, PULL-7)."""
+    kind = parcel.ref.kind
+    named = (
+        (Kind.USER, "owner_ref"),
+        (Kind.ACCOUNT, "account_ref"),
+        (Kind.CONTACT, "converted_to"),
+        (Kind.CONTACT, "contact_ref"),
+        (Kind.LEAD, "contact_ref"),
+    )
+    for ref_kind, column in named:
+        found = market.lookup_links(run.connector, ref_kind, keys.of_facts(parcel, column)).select(["crm_id", "market_id"])
+        keys.keep_references(parcel, Kind.CONTACT if ref_kind is Kind.LEAD else ref_kind, found)
+    if kind is Kind.LEAD:
+        names = market.lookup_account_names(keys.companies(parcel))
+        parcel.learn("known_companies", names.rename_columns(["company_key", "market_id"]))

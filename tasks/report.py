@@ -1,0 +1,76 @@
+"""What the steps of a run leave behind, and the page that is made of it (GATE-5)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from sync.records import CommitCounts, Finding, Kind, ParcelRef, RunRef
+from sync.report import ParcelReport, RunReport, VerificationLine, part_from_json, part_to_json
+from tasks.wiring import Installation, installation
+
+
+def keep_part(run: RunRef, part: ParcelReport) -> None:
+    """One parcel's part of the report, written as soon as it is known: a run that stops still has a report."""
+    _part(run, part.kind, part.parcel_id).write_text(part_to_json(part), encoding="utf-8")
+
+
+def keep_counts(run: RunRef, ref: ParcelRef, counts: CommitCounts) -> None:
+    """Adds what the commit did to the part that the check kept."""
+    path = _part(run, ref.kind, ref.parcel_id)
+    if path.exists():
+        keep_part(run, replace(part_from_json(path.read_text(encoding="utf-8")), state="committed", counts=counts))
+
+
+def _part(run: RunRef, kind: Kind, parcel_id: str) -> Path:
+    return installation(run.config).run_dir(run.run_id) / f"part-{kind}-{parcel_id}.json"
+
+
+def kept_parts(home: Installation, run: RunRef) -> tuple[ParcelReport, ...]:
+    """In the order in which the kinds are pulled."""
+    parts = [part_from_json(path.read_text(encoding="utf-8")) for path in sorted(home.run_dir(run.run_id).glob("part-*.json"))]
+    return tuple(sorted(parts, key=lambda part: list(Kind).index(part.kind)))
+
+
+def note_findings(run: RunRef, findings: Iterable[Finding]) -> None:
+    """Something a person should know, kept until the report is made. Noted twice, it is told once."""
+    with (installation(run.config).run_dir(run.run_id) / "findings.jsonl").open("a", encoding="utf-8") as file:
+        for finding in findings:
+            file.write(json.dumps(asdict(finding)) + "\n")
+
+
+def noted_findings(home: Installation, run: RunRef) -> tuple[Finding, ...]:
+    path = home.run_dir(run.run_id) / "findings.jsonl"
+    lines = dict.fromkeys(path.read_text(encoding="utf-8").splitlines()) if path.exists() else {}
+    found = [json.loads(line) for line in lines]
+    return tuple(Finding(**{**each, "kind": Kind(each["kind"]) if each["kind"] else None, "examples": tuple(each["examples"])}) for each in found)
+
+
+def report_path(run: RunRef) -> Path:
+    """Where the run's quality report will lie."""
+    return installation(run.config).reports_dir / run.run_id / "index.html"
+
+
+def next_steps(run: RunRef, report: RunReport) -> tuple[str, ...]:
+    """What a person would type next."""
+    steps = []
+    if report.held:
+        steps.append(f"marketsync quarantine list --connector {run.connector}    what was held back, and why")
+    if report.state == "completed":
+        steps.append(f"marketsync status --connector {run.connector}    where the sync stands")
+    else:
+        steps.append(f"marketsync run initial --connector {run.connector}    goes on where this run stopped")
+    return tuple(steps)
+
+
+def keep_verification(run: RunRef, lines: tuple[VerificationLine, ...]) -> None:
+    path = installation(run.config).run_dir(run.run_id) / "verification.json"
+    path.write_text(json.dumps([asdict(line) for line in lines]), encoding="utf-8")
+
+
+def kept_verification(home: Installation, run: RunRef) -> tuple[VerificationLine, ...]:
+    path = home.run_dir(run.run_id) / "verification.json"
+    found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    return tuple(VerificationLine(**{**line, "kind": Kind(line["kind"]), "lines": tuple(line["lines"])}) for line in found)

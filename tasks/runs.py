@@ -1,0 +1,54 @@
+"""A run begins: Market is there and up to date, nobody else is at it, and it is written down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from prefect import task
+
+from adapters.market.books import Run
+from adapters.market.engine import hold_lock
+from sync.errors import ConfigError
+from sync.records import Kind, ParcelRef, RunRef
+from tasks.wiring import RETRY, installation, now, settings_of
+
+INITIAL = "initial"
+INITIAL_FLOW = "initial-sync"
+
+
+@contextmanager
+def only_run(run: RunRef) -> Iterator[None]:
+    """FLOW-1: raises AlreadyRunning while another process runs this flow for this connector. The lock dies with the process."""
+    home = installation(run.config)
+    home.data_dir.mkdir(parents=True, exist_ok=True)
+    with hold_lock(home.market, f"{run.flow} of {run.connector}", home.lock_dir):
+        yield
+
+
+def begin(run: RunRef) -> tuple[Kind, ...]:
+    """Brings Market's tables up to date and writes the run down; returns the kinds that the connector pulls, in order (INIT-1)."""
+    home, connector = installation(run.config), settings_of(run)
+    kinds = connector.pull.kinds()
+    if not kinds:
+        raise ConfigError("all pull options are off", where=f"connectors.{run.connector}.pull", todo="Switch on what is to come from the CRM.")
+    home.market.upgrade()
+    home.market.runs.start(Run(run.run_id, run.flow, run.connector, now()))
+    return kinds
+
+
+def finished_kinds(run: RunRef, kinds: tuple[Kind, ...]) -> frozenset[Kind]:
+    """The kinds that an earlier, stopped initial sync has committed already (INIT-7)."""
+    cursors = installation(run.config).market.cursors
+    return frozenset(kind for kind in kinds if cursors.read(run.connector, kind) is not None)
+
+
+def is_complete(run: RunRef) -> bool:
+    """Whether this connector's initial sync ever came to its end (FLOW-2)."""
+    return installation(run.config).market.runs.has_completed(run.connector, INITIAL_FLOW)
+
+
+@task(name="set rejected batch aside", **RETRY)
+def set_rejected_aside(run: RunRef, ref: ParcelRef) -> None:
+    """A rejected parcel is kept for a look; the next run reads afresh, so that corrections made in the CRM are seen."""
+    installation(run.config).parcels.keep_aside(ref, "rejected")

@@ -1,0 +1,29 @@
+"""A run's report as the Prefect UI shows it: a summary in words and a table of counts, linking the page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sync.report import RunReport, headline
+
+
+def as_markdown(report: RunReport, page: Path) -> str:
+    """For the artifact on the run. Counts and reasons only: what was held stays on the operator's disk."""
+    lines = [f"## {headline(report)}", ""]
+    if report.error:
+        lines += [f"> {line}" for line in report.error.splitlines()] + [""]
+    lines += ["| | came | new | updated | unchanged | held back |", "|---|--:|--:|--:|--:|--:|"]
+    lines += [
+        f"| {part.kind.plural} | {part.counts.read:,} | {part.counts.inserted:,} | {part.counts.updated:,} "
+        f"| {part.counts.unchanged:,} | {part.counts.held:,} |"
+        for part in report.parcels
+    ]
+    if report.verification:
+        lines += ["", "| | in the CRM | in Market | what explains the difference |", "|---|--:|--:|---|"]
+        lines += [f"| {v.kind.plural} | {v.crm:,} | {v.market:,} | {'; '.join(v.lines) or 'equal'} |" for v in report.verification]
+    failed = [f"- **{part.kind.plural}**: {reason}" for part in report.parcels for reason in part.rejected_because]
+    lines += ["", "### Why the batch was stopped", *failed] if failed else []
+    findings = [f"- {finding.message}" for finding in report.findings]
+    lines += ["", "### Worth knowing", *findings] if findings else []
+    lines += ["", f"[The whole quality report]({page.as_uri()}): every check, and the rows that were held back."]
+    return "\n".join(lines)

@@ -1,0 +1,89 @@
+"""Counts, CRM against Market, and the report of the run (INIT-6, GATE-5)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from prefect import task
+from prefect.artifacts import create_markdown_artifact
+
+from adapters.reports.pages import prune, write_report
+from sync.errors import MarketsyncError, VerificationFailed
+from sync.records import Filter, Kind, RunRef
+from sync.report import RunReport, VerificationLine, headline, summary
+from sync.verification import CountFacts, verify_counts
+from tasks.report import keep_verification, kept_parts, kept_verification, next_steps, noted_findings, report_path
+from tasks.summary import as_markdown
+from tasks.wiring import RETRY, installation, now, open_crm, settings_of
+
+
+@task(name="verify", task_run_name="verify counts of {run.connector}", **RETRY)
+def verify(run: RunRef) -> None:
+    """Compares the counts of every kind. Raises VerificationFailed when a difference has no explanation."""
+    kinds = settings_of(run).pull.kinds()
+    lines = tuple(_verify_kind(run, kind) for kind in kinds)
+    keep_verification(run, lines)
+    unexplained = [line for line in lines if not line.explained]
+    if unexplained:
+        raise VerificationFailed(
+            "; ".join(f"{line.kind.plural}: {line.lines[-1]}" for line in unexplained),
+            where=f"connector {run.connector}",
+            todo=f"Read {report_path(run)}; see whether the syncing user's rights changed, then run again with --again.",
+        )
+
+
+def _verify_kind(run: RunRef, kind: Kind) -> VerificationLine:
+    home, connector = installation(run.config), settings_of(run)
+    crm = open_crm(run.config, run.connector)
+    cursor = home.market.cursors.read(run.connector, kind)
+    since = cursor.at if cursor else crm.now()
+    where = connector.filters.get(kind, Filter())
+    filtered = crm.count(kind, where=where)
+    market = home.market.counts(run.connector, kind)
+    balanced = filtered == market.linked + market.held
+    facts = CountFacts(
+        crm_all=crm.count(kind) if where else filtered,
+        crm_filtered=filtered,
+        crm_since=0 if balanced else crm.count(kind, where=where, created_from=since),
+        crm_deleted=0 if balanced else crm.count_deleted(kind, since),
+        market_linked=market.linked,
+        market_rows=market.rows,
+        market_held=market.held,
+        market_since=0 if balanced else home.market.counts(run.connector, kind, since).linked,
+        expected=connector.pull.expected(kind),
+    )
+    return verify_counts(kind, facts)
+
+
+def make_report(run: RunRef, started_at: datetime, error: BaseException | None = None) -> RunReport:
+    """Writes the run's page and summary artifact, and closes the run in Market. Also for a run that failed: then `error` says how."""
+    home = installation(run.config)
+    parts = kept_parts(home, run)
+    rejected = any(part.rejected_because for part in parts)
+    state = "completed" if error is None else "rejected" if rejected else "failed"
+    report = RunReport(
+        run_id=run.run_id,
+        flow=run.flow,
+        connector=run.connector,
+        started_at=started_at,
+        ended_at=now(),
+        state=state,
+        parcels=parts,
+        verification=kept_verification(home, run),
+        findings=noted_findings(home, run),
+        error="" if error is None else _told(error),
+    )
+    report = replace(report, next_steps=next_steps(run, report))
+    page = write_report(report, home.reports_dir)
+    prune(home.reports_dir, home.settings.reports.keep_days, now())
+    home.parcels.prune(timedelta(days=home.settings.staging.keep_committed_days).total_seconds(), now().timestamp())
+    home.market.findings.save(run.run_id, run.connector, report.findings)
+    home.market.runs.finish(run.run_id, "completed" if error is None else "failed", now(), summary=summary(report), report=str(page))
+    create_markdown_artifact(as_markdown(report, page), key=f"{run.connector}-{run.flow}".replace("_", "-"), description=headline(report))
+    return report
+
+
+def _told(error: BaseException) -> str:
+    """Errors of ours are written for people; of others only the type is told, since their text may hold anything."""
+    return str(error) if isinstance(error, MarketsyncError) else f"{type(error).__name__}: see the log of the run"

@@ -1,0 +1,155 @@
+"""Reads the settings once and opens what tasks work with. The only place that knows which adapter belongs to which setting."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from adapters.crm import ADAPTERS
+from adapters.market.engine import Market, open_market
+from adapters.staging import ParcelStore
+from sync.crm import Crm
+from sync.errors import ConfigError, Transient
+from sync.records import RunRef
+from sync.secrets import SecretKind, SecretRef
+from sync.settings import ConnectorSettings, Settings
+from sync.settings_parser import parse_settings, parse_toml
+
+CONFIG_VARIABLE = "MARKETSYNC_CONFIG"
+DEFAULT_CONFIG = "marketsync.toml"
+
+
+def now() -> datetime:
+    """The one clock of the product's own side, UTC. Windows never use it: they use the CRM's (PULL-1)."""
+    return datetime.now(UTC)
+
+
+def config_path(given: str | None = None) -> str:
+    """The configuration file that counts: the one named, else the environment's, else marketsync.toml here. Absolute."""
+    return str(Path(given or os.environ.get(CONFIG_VARIABLE) or DEFAULT_CONFIG).expanduser().resolve())
+
+
+def read_settings(config: str) -> Settings:
+    """Raises one ConfigError that names every mistake in the file."""
+    path = Path(config)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(
+            "there is no configuration file", where=str(path), todo="`marketsync init` writes one, `--config FILE` names another."
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"the configuration file can't be read: {error}", where=str(path), todo="Make it a readable text file.") from error
+    return parse_settings(parse_toml(text, path.name), base_dir=str(path.parent))
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """Everything that one configuration file names, opened. Shared by the threads of a process."""
+
+    settings: Settings
+    market: Market
+    parcels: ParcelStore
+
+    @property
+    def data_dir(self) -> Path:
+        return Path(self.settings.data_dir)
+
+    @property
+    def lock_dir(self) -> Path:
+        return self.data_dir / "locks"
+
+    @property
+    def reports_dir(self) -> Path:
+        return self.data_dir / "reports"
+
+    def run_dir(self, run_id: str) -> Path:
+        """Where the steps of one run leave what later steps need."""
+        path = self.data_dir / "runs" / run_id
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+
+@cache
+def installation(config: str) -> Installation:
+    settings = read_settings(config)
+    password = settings.market.password
+    market = open_market(settings.market.url, resolve_secret(password) if password else None)
+    staging = settings.staging
+    return Installation(settings, market, ParcelStore(Path(settings.data_dir), staging.memory_limit_mb, staging.threads))
+
+
+@cache
+def open_crm(config: str, connector: str) -> Crm:
+    """The connector's CRM; one per process, so that its streams share connections, session and limits."""
+    home = installation(config)
+    return make_crm(home.settings.connector(connector), home.data_dir / "sessions")
+
+
+def make_crm(connector: ConnectorSettings, session_dir: Path) -> Crm:
+    options: dict[str, Any] = {
+        "session_dir": session_dir,
+        "platform": connector.platform,
+        "client_id": connector.client_id,
+        "client_secret": _secret(connector.client_secret),
+        "api_version": connector.api_version,
+        "page_rows": connector.page_rows,
+        "connections": connector.connections,
+        "ca_file": connector.ca_file,
+        "timeout_s": connector.timeout_s,
+        "allow_plain_http": connector.allow_plain_http,
+    }
+    return ADAPTERS[connector.crm](connector.name, connector.url, connector.username, _secret(connector.password), **options)
+
+
+def settings_of(run: RunRef) -> ConnectorSettings:
+    return installation(run.config).settings.connector(run.connector)
+
+
+def _secret(ref: SecretRef | None) -> Callable[[], str] | None:
+    return None if ref is None else lambda: resolve_secret(ref)
+
+
+def resolve_secret(ref: SecretRef) -> str:
+    """The secret's value, read where it is kept, each time it is needed (CONN-4). Raises ConfigError that never repeats it."""
+    if ref.kind is SecretKind.ENV:
+        value = os.environ.get(ref.name)
+    elif ref.kind is SecretKind.FILE:
+        value = _secret_file(ref)
+    else:
+        value = _secret_block(ref)
+    if not value:
+        raise ConfigError(f"there is no secret in {ref}", where="secrets", todo=f"Put the secret into {ref}, or refer to another place.")
+    return value
+
+
+def _secret_file(ref: SecretRef) -> str:
+    try:
+        return Path(ref.name).read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{ref} can't be read: {type(error).__name__}", where="secrets", todo="Make the file readable for this user.") from error
+
+
+def _secret_block(ref: SecretRef) -> str:
+    from prefect.blocks.system import Secret  # asks the Prefect server; not needed where no block is named
+
+    try:
+        block = Secret.load(ref.name, _sync=True)
+    except ValueError as error:
+        raise ConfigError(f"{ref} does not exist on the Prefect server", where="secrets", todo="Create the block in the Prefect UI.") from error
+    return str(block.get())  # type: ignore[union-attr]
+
+
+def retry_transient(task: Any, task_run: Any, state: Any) -> bool:
+    """Prefect's one condition for trying a task again: the error cures itself with time."""
+    error = state.result(raise_on_failure=False)
+    return isinstance(error, Transient)
+
+
+RETRY: dict[str, Any] = {"retries": 2, "retry_delay_seconds": [10, 60], "retry_condition_fn": retry_transient, "persist_result": True}
+"""What every task of the sync is made with: its result is kept, so that a rerun starts at the failed step (FLOW-3)."""

@@ -1,0 +1,39 @@
+"""Fixtures that several folders of tests share: an empty Market on each of the two databases."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.postgres import NoServer, create_database, drop_database, postgres_server
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres_address() -> Iterator[str]:
+    """A running PostgreSQL server; without one the tests that ask for it fail."""
+    try:
+        with postgres_server() as address:
+            yield address
+    except NoServer as missing:
+        pytest.fail(str(missing), pytrace=False)
+
+
+@pytest.fixture
+def postgres_url(postgres_address: str) -> Iterator[str]:
+    """A database of its own for one test."""
+    name = f"market_{next(_numbers)}"
+    yield create_database(postgres_address, name)
+    drop_database(postgres_address, name)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def market_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty database, once for SQLite and once for PostgreSQL."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'market.sqlite'}"
+    return str(request.getfixturevalue("postgres_url"))

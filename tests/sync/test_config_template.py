@@ -1,0 +1,74 @@
+"""The file that `marketsync init` writes is made from the settings' own documentation (CONN-1, CONN-4)."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import pytest
+
+from sync.config_template import config_template
+from sync.records import Condition, Filter, Kind
+from sync.settings import ConnectorSettings, Settings
+from sync.settings_parser import parse_settings, parse_toml
+from sync.settings_reference import SettingDoc, setting_docs
+
+UNITS = ("_days", "_rows", "_mb", "_s", "_share", "threads", "connections", "min_rows_for_share")
+
+
+def parsed(text: str) -> Settings:
+    return parse_settings(parse_toml(text, "template"), base_dir="/srv")
+
+
+def uncommented(text: str) -> str:
+    return re.sub(r"(?m)^#(?! )", "", text)
+
+
+def leaves(shape: type[Any], place: str = "") -> set[str]:
+    found: set[str] = set()
+    for each in fields(shape):
+        name = f"{place}{each.name}"
+        if is_dataclass(each.default_factory):
+            found |= leaves(each.default_factory, f"{name}.")
+        elif each.name not in ("name", "connectors"):
+            found.add(name)
+    return found
+
+
+def test_the_template_parses_into_valid_settings_with_one_connector() -> None:
+    found = parsed(config_template("acme"))
+    assert list(found.connectors) == ["acme"]
+    assert found.connectors["acme"].port == 443
+
+
+def test_what_the_template_shows_in_comments_are_the_defaults() -> None:
+    plain, shown = parsed(config_template()), parsed(uncommented(config_template()))
+    assert (shown.data_dir, shown.staging, shown.gate, shown.reports) == (plain.data_dir, plain.staging, plain.gate, plain.reports)
+    one, other = plain.connector("acme"), shown.connector("acme")
+    examples = {"filters", "mapping", "client_secret", "ca_file"}
+    for each in fields(ConnectorSettings):
+        assert each.name in examples or getattr(one, each.name) == getattr(other, each.name), each.name
+    assert other.filters == {Kind.LEAD: Filter((Condition("status", "in", ("New", "Assigned")),))}
+
+
+def test_every_setting_is_in_the_template_and_in_the_reference() -> None:
+    documented = {re.sub(r"^connectors\.NAME\.", "", doc.place) for doc in setting_docs()}
+    documented = {re.sub(r"^(filters|mapping)\..*", r"\1", place) for place in documented}
+    assert documented == leaves(Settings) | leaves(ConnectorSettings)
+
+
+@pytest.mark.parametrize("doc", setting_docs(), ids=lambda doc: doc.place)
+def test_every_setting_says_what_it_does_and_its_default_or_an_example(doc: SettingDoc) -> None:
+    assert doc.default or doc.example
+    if not doc.table.endswith((".filters", ".mapping")):
+        assert doc.text.endswith(".")
+        assert tomllib.loads(f"x = {doc.default or doc.example}").keys() == {"x"}
+    assert not doc.unit or doc.key.endswith(UNITS)
+
+
+def test_conn_4_the_template_holds_references_and_no_secret() -> None:
+    for line in uncommented(config_template()).splitlines():
+        if line.startswith(("password", "client_secret")):
+            assert "{ env = " in line
