@@ -17,6 +17,9 @@ _BLANKS = "SELECT count(*), {aggregates} FROM staged WHERE action = 'update'"
 _EXAMPLES = "SELECT coalesce(crm_id, 'row ' || min(seq)) FROM staged WHERE {predicate} GROUP BY crm_id ORDER BY min(seq) LIMIT 5"
 _HELD = "SELECT count(*), count(*) FILTER (WHERE crm_id IN (SELECT unnest($before))) FROM staged WHERE {predicate}"
 
+# NULL in these columns of `staged` means "leave it as it is" (CONSENT-6, ADDR-1), so it blanks nothing.
+_KEPT_WHERE_NULL = frozenset({"opt_out", "del_status", "del_message"})
+
 
 @dataclass(frozen=True, slots=True)
 class Measured:
@@ -82,7 +85,7 @@ def _counts(cursor: duckdb.DuckDBPyConnection, query: str, aggregates: Mapping[s
 
 def _blanks(cursor: duckdb.DuckDBPyConnection, context: BatchContext, columns: Collection[str]) -> tuple[int, dict[str, int]]:
     """Of the columns whose history is known. Inserts don't count: nothing is blanked by them."""
-    compared = [name for name in context.columns if name in context.blank_shares and name in columns]
+    compared = [name for name in context.columns if name in context.blank_shares and name in columns and name not in _KEPT_WHERE_NULL]
     if not compared:
         return 0, {}
     return _counts(cursor, _BLANKS, {name: f"count(*) - count({quote(name)})" for name in compared})

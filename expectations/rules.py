@@ -25,7 +25,9 @@ _LABEL = r"[^@\s\pZ\pC<>,;.]+"
 EMAIL_PATTERN = rf"^\s*({_PART}@{_LABEL}(\.{_LABEL})+)?\s*$"
 EMAIL_LENGTH = 254
 CRM_TYPES = ("Lead", "Contact", "Candidate")
-REFERENCE = "_crm_id"
+REFERENCES = ("account_ref", "contact_ref", "owner_ref")
+# Some CRMs say "no reference" with an empty text.
+REFERENCE_PATTERN = r"^[^\s\pZ\pC]*$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,10 +158,10 @@ def _texts_fit(columns: Columns) -> tuple[CheckRule, ...]:
 
 def _references(columns: Columns) -> tuple[CheckRule, ...]:
     """Only malformed references: one that points to a record which has not arrived yet is linked later (PULL-6, PULL-7)."""
-    names = [name for name, kind in columns.items() if name.endswith(REFERENCE) and kind.value is ValueType.TEXT]
+    names = [name for name in REFERENCES if name in columns]
     if not names:
         return ()
-    tests = {name: f"NOT regexp_full_match({quote(name)}, {literal(ID_PATTERN)})" for name in names}
+    tests = {name: f"NOT regexp_full_match({quote(name)}, {literal(REFERENCE_PATTERN)})" for name in names}
     return (
         CheckRule(
             "reference_well_formed",

@@ -5,19 +5,28 @@ from __future__ import annotations
 from prefect.futures import PrefectFuture
 
 from sync.errors import GateRejected
+from sync.exported_files import NO_FILES, ExportedFiles
 from sync.records import CommitCounts, Kind, ParcelRef, RunRef
 from tasks.check import check
 from tasks.commit import commit
 from tasks.extract import extract, extract_named
+from tasks.extract_files import extract_file
 from tasks.plan import plan
 from tasks.runs import set_rejected_aside
 
 OWNERS = "owners"
 
 
-def read_ahead(run: RunRef, kinds: tuple[Kind, ...], purpose: str, schema: str) -> dict[Kind, PrefectFuture[ParcelRef]]:
-    """Starts to read every kind at once; the order matters only where Market is written."""
-    return {kind: extract.submit(run, kind, purpose, schema) for kind in kinds}
+def read_ahead(
+    run: RunRef, kinds: tuple[Kind, ...], purpose: str, schema: str, exported: ExportedFiles = NO_FILES
+) -> dict[Kind, PrefectFuture[ParcelRef]]:
+    """Starts to read every kind at once, from its file where there is one (INIT-8); the order matters only where Market is written."""
+    return {
+        kind: extract_file.submit(run, kind, purpose, schema, exported)
+        if kind in exported.kinds
+        else extract.submit(run, kind, purpose, schema)
+        for kind in kinds
+    }
 
 
 def bring_in(run: RunRef, ref: ParcelRef, schema: str) -> CommitCounts:

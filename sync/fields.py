@@ -61,7 +61,8 @@ JSON = ColumnType(ValueType.JSON)
 class FieldSpec:
     """One field of one CRM object, as the CRM describes it to the syncing user.
 
-    `crm_type` is the CRM's own word. A field that the user may not read is not described at all.
+    `crm_type` is the CRM's own word. A field that the user may not read is not described at all. `filterable`: the CRM can be asked
+    for records by this field.
     """
 
     name: str
@@ -72,6 +73,7 @@ class FieldSpec:
     writable: bool = True
     required: bool = False
     options: tuple[str, ...] = ()
+    filterable: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,6 +82,7 @@ def _inheriting(row: MappingRow, stock: Sequence[MappingRow]) -> MappingRow:
 
 
 def rows_of(kind: Kind, rows: Iterable[MappingRow]) -> tuple[MappingRow, ...]:
+    """The rows that are about this kind, in their order; a row may be about several."""
     return tuple(row for row in rows if kind in row.kinds)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from sync.records import Kind
@@ -93,28 +93,20 @@ def match_people(
     | address of a contact's row, claim is a lead               | that row; it only fills what is empty         | MATCH-6     |
     | otherwise                                                 | a new row                                     | MATCH-3     |
     """
-    ordered = sorted(claims, key=_in_order)
-    matches: dict[str, Match] = {}
+    matches: list[Match] = []
     taken: set[int] = set()
-    closed = taken | rows_of_contacts
-    for claim in ordered:
-        match = _by_pointer(kind, claim, rows_of_leads, row_of_contact, closed)
-        if match is not None:
-            matches[claim.crm_id] = match
-            if match.market_id is not None:
-                taken.add(match.market_id)
-                closed.add(match.market_id)
-    for claim in ordered:
-        if claim.crm_id not in matches:
-            match = _by_address(connector, kind, claim, by_address, taken)
-            matches[claim.crm_id] = match
-            if match.market_id is not None:
-                taken.add(match.market_id)
-    return [matches[claim.crm_id] for claim in ordered]
+    closed = set(rows_of_contacts)
+    for claim in sorted(claims, key=_in_order):
+        match = _by_pointer(kind, claim, rows_of_leads, row_of_contact, closed) or _by_address(connector, kind, claim, by_address, taken)
+        matches.append(match)
+        if match.market_id is not None:
+            taken.add(match.market_id)
+            closed.add(match.market_id)
+    return matches
 
 
-def _in_order(claim: Claim) -> tuple[datetime, str]:
-    return (claim.modified_at or datetime.min, claim.crm_id)
+def _in_order(claim: Claim | UserClaim) -> tuple[bool, datetime, str]:
+    return (claim.modified_at is not None, claim.modified_at or datetime.min, claim.crm_id)
 
 
 def _by_pointer(
@@ -155,13 +147,14 @@ def adoptable(connector: str, kind: Kind, claim: Claim, row: Candidate) -> bool:
     return True
 
 
-def _preference(row: Candidate) -> tuple[bool, float, float, str, int]:
+def _preference(row: Candidate) -> tuple[bool, timedelta, timedelta, str, int]:
     """Smallest first: not deleted, updated last, modified last in the CRM; then by id, so that ties fall the same way every time (MATCH-5)."""
-    return (row.deleted, -_seconds(row.updated_at), -_seconds(row.crm_modified_at), row.crm_id or "", row.market_id)
+    return (row.deleted, _latest_first(row.updated_at), _latest_first(row.crm_modified_at), row.crm_id or "", row.market_id)
 
 
-def _seconds(at: datetime | None) -> float:
-    return at.timestamp() if at else 0.0
+def _latest_first(at: datetime | None) -> timedelta:
+    """UTC, whether it says so or not: `timestamp()` would take a naive one for the machine's local time."""
+    return datetime.min - at.replace(tzinfo=None) if at else timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,19 +181,19 @@ def match_users(claims: Iterable[UserClaim], by_address: Mapping[str, int]) -> l
     """INIT-4: by id, else by e-mail address, else a new account. An address names one account, so users who share it share the account;
     the one modified last gives the values.
     """
-    ordered = sorted(claims, key=lambda claim: (claim.modified_at or datetime.min, claim.crm_id))
-    first_with: dict[str, str] = {}
-    placed: list[tuple[UserClaim, int | None, str | None]] = []
-    for claim in ordered:
-        row = claim.market_id if claim.market_id is not None else by_address.get(claim.address_key or "")
-        creator = None
-        if row is None and claim.address_key:
-            creator = first_with.setdefault(claim.address_key, claim.crm_id)
-        placed.append((claim, row, None if creator == claim.crm_id else creator))
-    last: dict[object, str] = {}
-    for claim, row, creator in placed:
-        last[row if row is not None else creator or claim.crm_id] = claim.crm_id
-    return [
-        UserMatch(claim.crm_id, row, creator, last[row if row is not None else creator or claim.crm_id] == claim.crm_id)
-        for claim, row, creator in placed
-    ]
+    ordered = sorted(claims, key=_in_order)
+    placed = [(claim, claim.market_id if claim.market_id is not None else by_address.get(claim.address_key or "")) for claim in ordered]
+    last = {_account(claim, row): claim.crm_id for claim, row in placed}
+    return [_user_match(claim, row, last[_account(claim, row)]) for claim, row in placed]
+
+
+def _account(claim: UserClaim, row: int | None) -> tuple[str, int | str]:
+    """What tells one account from the others: its row, the address of a new one, or the record itself."""
+    if row is not None:
+        return ("row", row)
+    return ("address", claim.address_key) if claim.address_key else ("record", claim.crm_id)
+
+
+def _user_match(claim: UserClaim, row: int | None, writer: str) -> UserMatch:
+    writes = writer == claim.crm_id
+    return UserMatch(claim.crm_id, row, None if writes or row is not None else writer, writes)

@@ -173,6 +173,10 @@ class Rows(Protocol):
         """Plain Python values: str, int, bool, None; decimals, dates and instants as text (instants `YYYY-MM-DD HH:MM:SS.ffffff`, UTC)."""
         ...
 
+    def arrow(self) -> Any:
+        """The same values as `tuples` as an Arrow record batch reader, for databases that are loaded so."""
+        ...
+
     def csv(self) -> Iterator[bytes]:
         """The same as CSV bytes for PostgreSQL's COPY: no header, NULL unquoted and empty, the empty string quoted, UTC offsets written."""
         ...

@@ -136,6 +136,7 @@ def parcel_report(verdict: Verdict, counts: CommitCounts, *, state: str, held: t
 
 
 def to_json(report: RunReport) -> str:
+    """The whole report; instants as ISO 8601 with their offset. `from_json` reads it."""
     return json.dumps(asdict(report), default=_plain, ensure_ascii=False, indent=1)
 
 

@@ -108,6 +108,7 @@ def reader_of(hint: Any, readers: Mapping[Any, Read]) -> Read:
 
 
 def read_choice(words: type[StrEnum], value: object, spot: Spot) -> Any:
+    """One of the words, or ABSENT with a noted mistake. The setting may allow fewer words than the type has."""
     allowed = spot.setting.choices or tuple(word.value for word in words)
     return words(str(value)) if _one_of(value, allowed, spot) else ABSENT
 

@@ -13,8 +13,8 @@ class CountFacts:
     """One kind's counts, in records, taken when everything was committed. `crm_*` are the CRM's answers.
 
     `crm_all`: living records. `crm_filtered`: those that meet the sync filter. `crm_since`: those of them that were created since the
-    read began; `market_since`: those of these that are in Market or in quarantine. `crm_deleted`: deleted since the read began, None where
-    the CRM can't say. `market_linked`: living records with a row; `market_rows`: the rows they have; `market_held`: in quarantine only.
+    read began; `market_since`: those of these that are in Market; of those in quarantine nobody knows. `crm_deleted`: deleted since the
+    read began, None where the CRM can't say. `market_linked`: living records with a row; `market_rows`: the rows they have; `market_held`: in quarantine only.
     """
 
     crm_all: int
@@ -34,14 +34,21 @@ def verify_counts(kind: Kind, facts: CountFacts) -> VerificationLine:
     `missing` = CRM (filtered) − Market − quarantine − records that came while we read. It must be 0, or negative by no more than the
     number of records that were deleted meanwhile.
     """
-    arrived = max(facts.crm_since - facts.market_since, 0)
-    missing = facts.crm_filtered - facts.market_linked - facts.market_held - arrived
+    absent = facts.crm_filtered - facts.market_linked - facts.market_held
+    arrived = _arrived(facts, absent)
+    missing = absent - arrived
     gone = facts.crm_deleted if facts.crm_deleted is not None else 0
     explained = -gone <= missing <= 0
     lines = [line for line in _explanations(facts, arrived, missing) if line]
     if not explained:
         lines.append(f"{abs(missing):,} {'missing in' if missing > 0 else 'too many in'} Market, and nothing explains it")
     return VerificationLine(kind, facts.crm_all, facts.market_linked, explained, tuple(lines))
+
+
+def _arrived(facts: CountFacts, absent: int) -> int:
+    """Records that came while we read and were not read. Of those that are not in Market any number may lie in quarantine instead."""
+    most = max(facts.crm_since - facts.market_since, 0)
+    return min(max(absent, most - facts.market_held, 0), most)
 
 
 def _explanations(facts: CountFacts, arrived: int, missing: int) -> list[str]:

@@ -50,7 +50,7 @@ def commit_parcel(home: Installation, run: RunRef, parcel: Parcel, *, cursor_mov
 
 def _write(home: Installation, run: RunRef, parcel: Parcel, tx: Commit, at: datetime, cursor_moves: bool) -> CommitCounts:
     kind = parcel.ref.kind
-    new = planning.action_counts(parcel).get("insert", 0)
+    new = planning.keys_needed(parcel)
     load = export.Load(parcel, export.Stamp(run.connector, kind, at), export.staged_columns(parcel), tx.allocate(kind.table, new) if new else 0)
     tx.insert(kind.table, load.new_rows())
     tx.update(kind.table, load.changed_rows(), load.update_policies())

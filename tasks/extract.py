@@ -49,7 +49,7 @@ def stage_records(run: RunRef, kind: Kind, purpose: str, readings: tuple[Reading
             ref = None  # the CRM's schema moved since: what was staged lacks fields
     if ref is None:
         ref = home.parcels.create(run.connector, kind, purpose, fields, readings, {"baseline": crm.now().isoformat(), "whole": "no" if ids else "yes"})
-    with home.parcels.open(ref) as parcel:
+    with home.parcels.open(ref, threads=1) as parcel:  # the streams are what runs in parallel
         total = crm.count(kind, where=request.filter) if not ids else len(ids)
         _Reader(run, crm, request, parcel, connector.connections, total).read()
         parcel.tell("state", READ)

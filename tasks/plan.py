@@ -42,7 +42,8 @@ def plan_parcel(run: RunRef, parcel: Parcel) -> int:
     else:
         parcel.learn("known_rows", market.lookup_rows(kind.table, keys.known_rows(parcel)))
     first_adoption = settings_of(run).consent.on_first_adoption
-    decisions = [(each, plan_row(each, people=kind in PEOPLE, first_adoption=first_adoption)) for each in planning.situations(parcel, kind)]
+    situations = planning.situations(parcel, kind)
+    decisions = {number: plan_row(facts_, people=kind in PEOPLE, first_adoption=first_adoption) for number, facts_ in situations.items()}
     planning.write_plan(parcel, decisions)
     export.stage(parcel, kind)
     return records
@@ -53,7 +54,7 @@ def _match_people(run: RunRef, market: Market, parcel: Parcel) -> None:
     if kind is Kind.CONTACT:
         parcel.learn("known_conversions", market.lookup_conversions(run.connector, keys.of_facts(parcel, "crm_id")))
     rows = keys.known_rows(parcel)
-    parcel.learn("known_people", market.lookup_people(email_keys=keys.unlinked_addresses(parcel), market_ids=rows))
+    parcel.learn("known_people", market.lookup_people(email_keys=keys.unlinked_addresses(parcel), market_ids=rows, connector=run.connector))
     parcel.learn("known_holds", market.lookup_holds(email_keys=keys.unlinked_addresses(parcel), market_ids=rows))
     claims = planning.claims(parcel)
     if claims:

@@ -11,10 +11,10 @@ from adapters.market.books import Run
 from adapters.market.engine import hold_lock
 from sync.errors import ConfigError
 from sync.records import Kind, ParcelRef, RunRef
+from tasks.operate import initial_sync_is_complete, lock_name
 from tasks.wiring import RETRY, installation, now, settings_of
 
 INITIAL = "initial"
-INITIAL_FLOW = "initial-sync"
 
 
 @contextmanager
@@ -22,7 +22,7 @@ def only_run(run: RunRef) -> Iterator[None]:
     """FLOW-1: raises AlreadyRunning while another process runs this flow for this connector. The lock dies with the process."""
     home = installation(run.config)
     home.data_dir.mkdir(parents=True, exist_ok=True)
-    with hold_lock(home.market, f"{run.flow} of {run.connector}", home.lock_dir):
+    with hold_lock(home.market, lock_name(run.flow, run.connector), home.lock_dir):
         yield
 
 
@@ -44,8 +44,8 @@ def finished_kinds(run: RunRef, kinds: tuple[Kind, ...]) -> frozenset[Kind]:
 
 
 def is_complete(run: RunRef) -> bool:
-    """Whether this connector's initial sync ever came to its end (FLOW-2)."""
-    return installation(run.config).market.runs.has_completed(run.connector, INITIAL_FLOW)
+    """Whether this connector's initial sync came to its end (FLOW-2)."""
+    return initial_sync_is_complete(run.config, run.connector)
 
 
 @task(name="set rejected batch aside", **RETRY)

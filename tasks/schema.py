@@ -14,6 +14,7 @@ from adapters.staging.parcel import reading_from_dict, reading_to_dict
 from sync.column_plan import ColumnPlan, plan_columns
 from sync.columns import FIXED_COLUMNS, POINTERS
 from sync.fields import ObjectSchema, Reading
+from sync.filters import refuse_impossible_filters
 from sync.mapping import combine, readings
 from sync.records import Finding, Kind, RunRef
 from sync.settings import ConnectorSettings
@@ -28,6 +29,7 @@ def replicate_schema(run: RunRef) -> str:
     home, connector = installation(run.config), settings_of(run)
     kinds = connector.pull.kinds()
     described = open_crm(run.config, run.connector).describe(kinds)
+    refuse_impossible_filters(run.connector, connector.filters, described)
     plans = [_plan_table(home.market, connector, {kind: described[kind] for kind in kinds if kind.table == table}) for table in _tables(kinds)]
     for plan in plans:
         _make_columns(home.market, run, described, plan)

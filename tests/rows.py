@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import pyarrow as pa
+
 
 class MemoryRows:
     """Plain values in lists; the same contract as a parcel's rows."""
@@ -24,6 +26,10 @@ class MemoryRows:
     def tuples(self, batch_rows: int = 5_000) -> Iterator[list[tuple[Any, ...]]]:
         for start in range(0, len(self._rows), batch_rows):
             yield self._rows[start : start + batch_rows]
+
+    def arrow(self) -> pa.RecordBatchReader:
+        columns = [pa.array([row[place] for row in self._rows]) for place in range(len(self._columns))]
+        return pa.table(columns, names=list(self._columns)).to_reader(1_000)
 
     def csv(self) -> Iterator[bytes]:
         for row in self._rows:

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from adapters.crm.sugarcrm_opportunities import CONTACT, OpportunityContacts, wants_contacts, with_contacts
 from adapters.crm.sugarcrm_paging import advanced, conditions, filter_of, lines_of, order_of, place_of, split, stamp, streams_of
 from adapters.crm.sugarcrm_probe import metadata, probe
 from adapters.crm.sugarcrm_schema import MODULES, schema_of
@@ -74,6 +75,7 @@ class SugarCrm:
             client_secret=client_secret,
         )
         self._api = SugarApi(wire, session)
+        self._contacts = OpportunityContacts(self._api, patience, sleep)
         self._connector = connector
         self._connections = connections
         self._page_rows = page_rows
@@ -176,7 +178,7 @@ class SugarCrm:
         asked_rows = self._caps.get(module, self._page_rows)
         payload = {
             "filter": conditions(request, place),
-            "fields": ",".join(dict.fromkeys((*ALWAYS, *request.fields))),
+            "fields": ",".join(dict.fromkeys((*ALWAYS, *_asked_fields(request)))),
             "max_num": asked_rows,
             "order_by": order_of(place),
         }
@@ -187,5 +189,13 @@ class SugarCrm:
         if 0 < body.next_offset < asked_rows:
             # The instance's max_list_limit. Not the number of records, which hidden rows may make smaller.
             self._caps[module] = body.next_offset
-        lines = lines_of(answer.body, body.records)
-        return Page(stream, lines, len(marks), following.text() if following else None, answer.received_bytes)
+        lines, received = lines_of(answer.body, body.records), answer.received_bytes
+        if wants_contacts(request):
+            contacts, more_received = self._contacts.of([mark.id for mark in marks])
+            lines, received = with_contacts(lines, contacts), received + more_received
+        return Page(stream, lines, len(marks), following.text() if following else None, received)
+
+
+def _asked_fields(request: ReadRequest) -> list[str]:
+    """What stands in the records themselves; an opportunity's contact stands in a link."""
+    return [name for name in request.fields if not (wants_contacts(request) and name == CONTACT.name)]

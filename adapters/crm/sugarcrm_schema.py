@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from adapters.crm.sugarcrm_opportunities import CONTACT, LINK
 from sync.fields import BOOLEAN, DATE, DECIMAL, INSTANT, INTEGER, JSON, LIST, TEXT, TIME, ColumnType, FieldSpec, ObjectSchema, ValueType
 from sync.records import Kind
 
@@ -49,13 +50,16 @@ _DEFAULT_ID_LENGTH = 36
 
 
 def schema_of(kind: Kind, module: dict[str, Any]) -> ObjectSchema:
-    """The readable fields of one module of the metadata answer, by name and type."""
+    """The readable fields of one module of the metadata answer, by name and type. Opportunities also have a contact, by its link."""
     rights = _mapping(_mapping(module.get("acl")).get("fields"))
+    fields = _mapping(module.get("fields"))
+    linked = kind is Kind.OPPORTUNITY and LINK in fields and _mapping(rights.get(LINK)).get("read") != "no"
     specs = [
         _field(name, definition, _mapping(rights.get(name)))
-        for name, definition in _mapping(module.get("fields")).items()
-        if isinstance(definition, dict) and _wanted(name, definition, _mapping(rights.get(name)))
+        for name, definition in fields.items()
+        if isinstance(definition, dict) and _wanted(name, definition, _mapping(rights.get(name))) and not (linked and name == CONTACT.name)
     ]
+    specs += [CONTACT] if linked else []
     return ObjectSchema(kind, MODULES[kind], tuple(sorted(specs, key=lambda spec: (spec.name, spec.crm_type))))
 
 

@@ -73,7 +73,8 @@ class Catalogue:
         if not entries:
             return ()
         with self._database.writing() as connection:
-            made = tuple(f"{entry.table}.{entry.column}" for entry in entries if _make_column(connection, entry))
+            there = {table: _column_names(connection, table) for table in {entry.table for entry in entries}}
+            made = tuple(f"{entry.table}.{entry.column}" for entry in entries if _make_column(connection, entry, there[entry.table]))
             _put(connection, entries, now)
         return made
 
@@ -119,11 +120,12 @@ def current_table(connection: Connection, name: str) -> Table:
     return Table(name, MetaData(), *columns)
 
 
-def _make_column(connection: Connection, entry: CatalogueEntry) -> bool:
-    """→ whether the column had to be made. Adding one touches no row on either database."""
+def _make_column(connection: Connection, entry: CatalogueEntry, there: set[str]) -> bool:
+    """→ whether the column had to be made; then it is among `there`. Adding one touches no row on either database."""
     _check_name(entry)
-    if entry.column in metadata.tables[entry.table].c or entry.column in _column_names(connection, entry.table):
+    if entry.column in there:
         return False
+    there.add(entry.column)
     type_ = column_type(entry.type).compile(dialect=connection.dialect)
     run(connection, f"ALTER TABLE {quote(entry.table)} ADD COLUMN {quote(entry.column)} {type_}")
     if not is_lite(connection):

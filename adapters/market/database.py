@@ -12,12 +12,14 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 
 from adapters.market.failures import told
+from adapters.market.landing import clear
 from sync.errors import ConfigError
 
 _BUSY_S = 300  # as long as the longest commit of another process may take
 _WAL_BYTES_KEPT = 64 * 1024 * 1024
+_PAGE_BYTES = 8192  # people are wide: half the pages, and a third less time for the commit of many
 _READ_CACHE_KIB = 64 * 1024
-_BULK_CACHE_KIB = 256 * 1024
+_BULK_CACHE_KIB = 65_536
 _FENCE = 7_204_331_115_018_001  # the advisory lock that all writers of one database share
 _POSTGRES_OPTIONS = f"-c TimeZone=UTC -c lock_timeout={_BUSY_S}s -c idle_in_transaction_session_timeout=30min"
 
@@ -49,12 +51,15 @@ class Database:
             connection = connection.execution_options(market_write=True)
             if bulk and self.lite:
                 _set_cache(connection, _BULK_CACHE_KIB)
-            with connection.begin():
-                if not self.lite:
-                    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_FENCE})")
-                yield connection
-            if bulk and self.lite:
-                _set_cache(connection, _READ_CACHE_KIB)
+            try:
+                with connection.begin():
+                    if not self.lite:
+                        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_FENCE})")
+                    yield connection
+            finally:
+                if bulk and self.lite:
+                    _set_cache(connection, _READ_CACHE_KIB)
+                    clear(_driver(connection))
 
     def close(self) -> None:
         self.engine.dispose()
@@ -100,6 +105,7 @@ def _sqlite_engine(url: URL) -> Engine:
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _: Any) -> None:
+    connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")  # counts for a new file only
     connection.execute("PRAGMA journal_mode = WAL")  # readers never wait for a commit
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES_KEPT}")
@@ -117,9 +123,13 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 def _set_cache(connection: Connection, kib: int) -> None:
+    _driver(connection).execute(f"PRAGMA cache_size = -{kib}")
+
+
+def _driver(connection: Connection) -> sqlite3.Connection:
     driver = connection.connection.dbapi_connection
     assert isinstance(driver, sqlite3.Connection)
-    driver.execute(f"PRAGMA cache_size = -{kib}")
+    return driver
 
 
 def name_key(value: str | None) -> str | None:

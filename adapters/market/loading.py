@@ -11,10 +11,12 @@ from typing import Any
 import psycopg
 from sqlalchemy import Column, Connection, MetaData, Table
 
+from adapters.market.landing import can_land, land
 from adapters.market.types import ExactDecimal, exact_decimal_sql
 from sync.records import Rows
 
 _BATCH_ROWS = 5_000
+_KEY_COLUMNS = 3
 _numbers = itertools.count(1)
 
 
@@ -35,7 +37,7 @@ def run(connection: Connection, statement: str) -> None:
 def load(connection: Connection, table: Table, rows: Rows) -> None:
     """Appends rows to a table; columns that the rows do not have take their defaults."""
     if is_lite(connection):
-        _executemany(connection, table, rows)
+        _load_lite(connection, table, rows)
     else:
         _copy(connection, table, rows)
 
@@ -50,10 +52,14 @@ def _copy(connection: Connection, table: Table, rows: Rows) -> None:
             copy.write(chunk)
 
 
-def _executemany(connection: Connection, table: Table, rows: Rows) -> None:
+def _load_lite(connection: Connection, table: Table, rows: Rows) -> None:
     driver = connection.connection.driver_connection
     assert isinstance(driver, sqlite3.Connection)
     columns = ", ".join(quote(name) for name in rows.columns)
+    if can_land(driver, rows.count):
+        chosen = ", ".join(_landed(table.c[name]) for name in rows.columns)
+        land(driver, f"INSERT INTO {quote(table.name)} ({columns}) SELECT {chosen} FROM {{landing}}", rows)
+        return
     values = ", ".join(_value(table.c[name], place) for place, name in enumerate(rows.columns, start=1))
     statement = f"INSERT INTO {quote(table.name)} ({columns}) VALUES ({values})"
     for batch in rows.tuples(_BATCH_ROWS):
@@ -62,6 +68,11 @@ def _executemany(connection: Connection, table: Table, rows: Rows) -> None:
 
 def _value(column: Column[Any], place: int) -> str:
     return exact_decimal_sql(f"?{place}") if isinstance(column.type, ExactDecimal) else f"?{place}"
+
+
+def _landed(column: Column[Any]) -> str:
+    name = quote(column.name)
+    return exact_decimal_sql(name) if isinstance(column.type, ExactDecimal) else name
 
 
 @contextmanager
@@ -78,6 +89,7 @@ def incoming(connection: Connection, columns: Sequence[Column[Any]], rows: Rows)
     table.create(connection)
     load(connection, table, rows)
     if not is_lite(connection):
-        connection.exec_driver_sql(f"ANALYZE {quote(table.name)}")  # without it the planner takes any temporary table for a small one
+        # Without it the planner takes any temporary table for a small one. Keys come first, and only they are joined by.
+        run(connection, f"ANALYZE {quote(table.name)} ({', '.join(map(quote, rows.columns[:_KEY_COLUMNS]))})")
     yield table
     table.drop(connection)

@@ -57,12 +57,17 @@ def _file_lock(name: str, lock_dir: Path) -> Iterator[None]:
         todo = "give the service's account the right to write there, and make room"
         raise StagingFailed(f"no lock file can be made: {failure.strerror}", where=str(lock_dir), todo=todo) from failure
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock(handle, name)
         yield
-    except BlockingIOError:
-        raise _busy(name) from None
     finally:
         os.close(handle)
+
+
+def _lock(handle: int, name: str) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise _busy(name) from None
 
 
 def _busy(name: str) -> AlreadyRunning:

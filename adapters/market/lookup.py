@@ -113,7 +113,9 @@ class Lookup:
         oldest = found.group_by("account_name_key").aggregate([("account_id", "min")])
         return oldest.select(["account_name_key", "account_id_min"]).rename_columns(["account_name_key", "account_id"])
 
-    def _by_key(self, columns: Sequence[ColumnElement[Any]], column: Column[Any], keys_: Rows, *conditions: ColumnElement[bool]) -> pa.Table:
+    def _by_key(
+        self, columns: Sequence[ColumnElement[Any]], column: Column[Any], keys_: Rows, *conditions: ColumnElement[bool]
+    ) -> pa.Table:
         with self._searching(select(column), column, keys_) as (connection, keys):
             if keys is None:
                 return arrow_schema(select(*columns)).empty_table()

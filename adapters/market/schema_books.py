@@ -46,6 +46,7 @@ crm_links = Table(
     col("written_at", INSTANT, "when the record was last committed, UTC"),
     PrimaryKeyConstraint("connector", "kind", "crm_id"),
     comment="One row per CRM record that Market knows: which Market row it is linked to. Several records can share a row.",
+    sqlite_with_rowid=False,  # the key is the table: a lookup reads one tree instead of two
 )
 Index("ix_crm_links_kind_market_id", crm_links.c.kind, crm_links.c.market_id)
 _converted = crm_links.c.converted_to.is_not(None)

@@ -52,12 +52,16 @@ class Verify:
             nameless = int(connection.execute(_nameless(connector, kind)).scalar_one())
         return MarketCounts(linked, rows, named - known + nameless, known, left, gone)
 
-
     def blank_shares(self, connector: str, kind: Kind) -> dict[str, float]:
-        """Column → share of NULL (0 to 1) among this kind's rows of this connector; of large tables a sample of the newest keys (GATE-3)."""
+        """Column → share of NULL (0 to 1) among this kind's rows of this connector; of a large table the newest keys only (GATE-3)."""
         with self._database.reading() as connection:
             table = current_table(connection, kind.table)
-            rows = select(table).where(table.c.connector == connector).order_by(next(iter(table.primary_key.columns)).desc()).limit(_SAMPLE_ROWS)
+            rows = (
+                select(table)
+                .where(table.c.connector == connector)
+                .order_by(next(iter(table.primary_key.columns)).desc())
+                .limit(_SAMPLE_ROWS)
+            )
             if kind in PEOPLE:
                 rows = rows.where(table.c.crm_type == kind.value.capitalize())
             sample = rows.subquery()

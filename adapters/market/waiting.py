@@ -36,6 +36,8 @@ def _link(connection: Connection, table: Table, ref: str, column: str, kind: Kin
     waits = and_(still, table.c[ref].is_not(None))
     if connection.execute(select(table.c[ref]).where(waits).limit(1)).first() is None:
         return 0
+    if connection.execute(select(crm_links.c.kind).where(crm_links.c.kind == kind.value).limit(1)).first() is None:
+        return 0  # nothing of this kind ever comes: users may be switched off (CONN-5), and then everything waits for its owner
     arrived = and_(
         crm_links.c.connector == table.c.connector,
         crm_links.c.kind == kind.value,

@@ -64,8 +64,10 @@ def open_database(path: Path, *, memory_limit_mb: int, threads: int) -> duckdb.D
             "memory_limit": f"{memory_limit_mb}MB",
             "threads": threads,
             "temp_directory": f"{path}.tmp",
-            # Groups of pages come in as transactions; small checkpoints after each would write everything twice.
-            "checkpoint_threshold": "1GB",
+            # Groups of pages come in as transactions. Small checkpoints after each would write everything twice; none at all would push
+            # what memory can't hold into temporary files first.
+            "checkpoint_threshold": f"{memory_limit_mb}MB",
+            "storage_compatibility_version": "latest",  # a tenth faster to write; parcels are read by the version that wrote them
             "autoinstall_known_extensions": False,
         },
     )

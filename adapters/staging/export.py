@@ -171,7 +171,8 @@ class Load:
 
     @property
     def _key(self) -> str:
-        return f"coalesce(plan.market_id, {self.base} - 1 + coalesce(plan.ordinal, creator.ordinal))"
+        ordinal = "coalesce(plan.ordinal, creator.ordinal)" if self.stamp.kind is Kind.USER else "plan.ordinal"
+        return f"coalesce(plan.market_id, {self.base} - 1 + {ordinal})"
 
     def new_rows(self) -> ParcelRows:
         """One row per record that becomes a new row of the table, in the order of their keys."""
@@ -281,4 +282,5 @@ class Load:
 
     def _from_plan(self, condition: str) -> str:
         held = _NOT_HELD.replace("staged", "plan")
-        return f"plan LEFT JOIN plan AS creator ON creator.crm_id = plan.same_as WHERE {condition} AND {held}"
+        creator = "LEFT JOIN plan AS creator ON creator.crm_id = plan.same_as" if self.stamp.kind is Kind.USER else ""
+        return f"plan {creator} WHERE {condition} AND {held}"

@@ -20,6 +20,9 @@ from sync.records import Page
 
 # Text columns of PostgreSQL can't hold NUL. An escaped backslash before `u0000` is plain text and stays.
 _NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
+# The reader passes numbers through 64-bit floats, which keep 15 digits: longer ones are read as text. A word character before the
+# quote tells a key from the start of a value; quotes inside of values are escaped.
+_LONG_NUMBER = re.compile(rb'":(?<=\w":)\s*(-?[0-9](?=[0-9.eE+-]{15})[0-9.eE+-]*)(?=\s*[,}])')
 
 _LOAD = """
 INSERT INTO raw SELECT {columns}
@@ -56,6 +59,7 @@ class Spool:
 
     def add(self, page: Page) -> None:
         body, nul_removed = _without_nul(page.body)
+        body = _LONG_NUMBER.sub(rb'":"\1"', body)
         with staging_errors(self._where):
             if body:
                 self._file.write(body)
@@ -149,8 +153,13 @@ def split_broken(body: bytes) -> tuple[bytes, list[BrokenRecord]]:
         if reason is None:
             good.append(line)
         elif line.strip():
-            broken.append(BrokenRecord(ordinal, line.decode("utf-8", errors="backslashreplace"), reason))
+            broken.append(BrokenRecord(ordinal, _readable(line), reason))
     return b"\n".join(good), broken
+
+
+def _readable(line: bytes) -> str:
+    """Its text; bytes that are none, and NUL, which no database takes, as escapes."""
+    return line.decode("utf-8", errors="backslashreplace").replace("\x00", "\\x00")
 
 
 def _fault(line: bytes) -> str | None:

@@ -6,9 +6,9 @@ from adapters.staging.parcel import Parcel
 from sync.records import PEOPLE, Finding, Kind
 
 _SHARED = """
-SELECT count(*), coalesce(sum(n), 0), (list(ids ORDER BY address_key))[1:5] FROM (
-    SELECT address_key, count(*) AS n, string_agg(crm_id, ' = ' ORDER BY crm_id) AS ids FROM facts
-    WHERE address_key IS NOT NULL GROUP BY address_key HAVING count(*) > 1 
+SELECT count(*), coalesce(sum(n), 0), (list(ids ORDER BY ids))[1:5] FROM (
+    SELECT count(*) AS n, string_agg(crm_id, ' = ' ORDER BY crm_id) AS ids FROM facts
+    WHERE address_key IN (SELECT address_key FROM facts GROUP BY address_key HAVING count(*) > 1) GROUP BY address_key
 )"""
 _UNKNOWN_OWNERS = """
 SELECT count(*), count(DISTINCT owner_ref), (list(DISTINCT owner_ref ORDER BY owner_ref))[1:5] FROM plan

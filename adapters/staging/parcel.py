@@ -122,13 +122,14 @@ class ParcelStore:
             return ParcelRef(parcel.told("parcel_id") or "", connector, kind, place)
 
     @contextmanager
-    def open(self, ref: ParcelRef) -> Iterator[Parcel]:
+    def open(self, ref: ParcelRef, *, threads: int | None = None) -> Iterator[Parcel]:
+        """`threads`: of the engine, fewer where several threads of ours load at once. Raises StagingFailed when the file is gone or taken."""
         path = self.root / ref.path
         where = f"connector {ref.connector}, {ref.kind.plural}, parcel {ref.parcel_id}"
         if not path.exists():
             raise StagingFailed("the parcel is gone", where=where, todo="Start the run again: it reads the records afresh.")
         with staging_errors(where):
-            parcel = Parcel(ref, path, open_database(path, memory_limit_mb=self.memory_limit_mb, threads=self.threads))
+            parcel = Parcel(ref, path, open_database(path, memory_limit_mb=self.memory_limit_mb, threads=threads or self.threads))
         try:
             yield parcel
         finally:

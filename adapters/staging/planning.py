@@ -9,7 +9,7 @@ known_users, known_refs. See `EMPTY` for their columns.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, fields
 
 import pyarrow as pa
@@ -147,30 +147,32 @@ def keep_user_matches(parcel: Parcel, matches: Sequence[UserMatch]) -> None:
 # -- situations -----------------------------------------------------------------------------------------------------
 
 _SITUATED = """
-CREATE OR REPLACE TABLE situated AS
-SELECT facts.seq,
-    coalesce(matched.market_id, link.market_id) AS market_id,
-    CASE WHEN matched.how IS NOT NULL THEN matched.how WHEN link.market_id IS NOT NULL THEN 'id' ELSE 'new' END AS how,
-    matched.same_as,
-    coalesce(matched.market_id, link.market_id) IS NOT NULL AS known_row,
-    link.market_id IS NOT NULL AS linked,
-    coalesce(link.living, false) AS living_link,
-    coalesce(link.row_hash = facts.row_hash AND coalesce(matched.market_id = link.market_id, true), false) AS same_values,
-    {fills_only} AS fills_only,
-    {row}.deleted_date IS NOT NULL AS row_deleted,
-    coalesce({row}.do_not_pull, false) AS barred,
-    coalesce(matched.gives_values, true) AS gives_values,
-    facts.address_key IS NOT NULL AS has_address,
-    {our_key} IS NOT NULL AS our_address,
-    coalesce(facts.address_key = {our_key}, false) AS same_address,
-    {market_out} AS market_out,
-    facts.crm_out AS crm_out,
-    link.crm_opt_out AS base_out,
-    {pending} AS unacknowledged
-FROM facts
-LEFT JOIN matches AS matched ON matched.crm_id = facts.crm_id
-LEFT JOIN known_links AS link ON link.crm_id = facts.crm_id
-LEFT JOIN {row_table} AS {row} ON {row}.{row_key} = coalesce(matched.market_id, link.market_id)
+CREATE OR REPLACE TEMP TABLE situated AS
+SELECT *, {situation} AS situation FROM (
+    SELECT facts.seq,
+        coalesce(matched.market_id, link.market_id) AS market_id,
+        CASE WHEN matched.how IS NOT NULL THEN matched.how WHEN link.market_id IS NOT NULL THEN 'id' ELSE 'new' END AS how,
+        matched.same_as,
+        coalesce(matched.market_id, link.market_id) IS NOT NULL AS known_row,
+        link.market_id IS NOT NULL AS linked,
+        coalesce(link.living, false) AS living_link,
+        coalesce(link.row_hash = facts.row_hash AND coalesce(matched.market_id = link.market_id, true), false) AS same_values,
+        {fills_only} AS fills_only,
+        {row}.deleted_date IS NOT NULL AS row_deleted,
+        coalesce({row}.do_not_pull, false) AS barred,
+        coalesce(matched.gives_values, true) AS gives_values,
+        facts.address_key IS NOT NULL AS has_address,
+        {our_key} IS NOT NULL AS our_address,
+        coalesce(facts.address_key = {our_key}, false) AS same_address,
+        {market_out} AS market_out,
+        facts.crm_out AS crm_out,
+        link.crm_opt_out AS base_out,
+        {pending} AS unacknowledged
+    FROM facts
+    LEFT JOIN matches AS matched ON matched.crm_id = facts.crm_id
+    LEFT JOIN known_links AS link ON link.crm_id = facts.crm_id
+    LEFT JOIN {row_table} AS {row} ON {row}.{row_key} = coalesce(matched.market_id, link.market_id)
+)
 """
 _PEOPLE_TERMS = {
     "row_table": "known_people",
@@ -189,34 +191,36 @@ _OTHER_TERMS = {
     "pending": "false",
     "fills_only": "false",
 }
-_FACT_NAMES = ", ".join(each.name for each in fields(RowFacts))
+_FACT_NAMES = [each.name for each in fields(RowFacts)]
+# Every fact is true, false or unknown: three to the power of its place, so that one small number names the whole situation.
+_SITUATION = " + ".join(f"{3**place} * (CASE {name} WHEN true THEN 2 WHEN false THEN 1 ELSE 0 END)" for place, name in enumerate(_FACT_NAMES))
 
 
-def situations(parcel: Parcel, kind: Kind) -> list[RowFacts]:
-    """The distinct situations of the batch: a few dozen, however many records there are."""
+def situations(parcel: Parcel, kind: Kind) -> dict[int, RowFacts]:
+    """The distinct situations of the batch by number: a few dozen, however many records there are."""
     fills = "coalesce(person.crm_type = 'Contact', false)" if kind is Kind.LEAD else "false"
     terms = {**_PEOPLE_TERMS, "fills_only": fills} if kind in PEOPLE else _OTHER_TERMS
-    parcel.execute(_SITUATED.format(**terms))
-    return [RowFacts(*row) for row in parcel.execute(f"SELECT DISTINCT {_FACT_NAMES} FROM situated").fetchall()]
+    parcel.execute(_SITUATED.format(situation=_SITUATION, **terms))
+    asked = ", ".join(f"any_value({name})" for name in _FACT_NAMES)
+    return {number: RowFacts(*row) for number, *row in parcel.execute(f"SELECT situation, {asked} FROM situated GROUP BY situation").fetchall()}
 
 
 # -- the plan -------------------------------------------------------------------------------------------------------
 
-_SAME_SITUATION = " AND ".join(f"situated.{each.name} IS NOT DISTINCT FROM decided.{each.name}" for each in fields(RowFacts))
-_PLAN = f"""
+_PLAN = """
 CREATE OR REPLACE TABLE plan AS
 SELECT facts.seq, facts.crm_id, decided.action, situated.market_id, situated.how, situated.linked, situated.same_as,
-    CASE WHEN decided.action = 'insert' THEN row_number() OVER (PARTITION BY decided.action = 'insert' ORDER BY facts.seq) END AS ordinal,
+    CASE WHEN decided.action = 'insert' THEN facts.seq + 1 END AS ordinal,
     decided.restore, decided.reset_delivery, decided.opt_out, decided.queue_opt_out, decided.why,
     situated.market_out, coalesce(facts.crm_out, situated.base_out) AS crm_out,
     owner.market_id AS owner_id,
-    {{account}} AS account_id,
+    {account} AS account_id,
     person.market_id AS contact_id,
     facts.address_key, facts.row_hash, facts.modified_at, facts.created_at, facts.converted_to,
     facts.owner_ref, facts.account_ref, facts.contact_ref
 FROM facts
 JOIN situated ON situated.seq = facts.seq
-JOIN decided ON {_SAME_SITUATION}
+JOIN decided ON decided.situation = situated.situation
 LEFT JOIN known_refs AS owner ON owner.ref_kind = 'user' AND owner.crm_id = facts.owner_ref
 LEFT JOIN known_refs AS account ON account.ref_kind = 'account' AND account.crm_id = facts.account_ref
 LEFT JOIN known_refs AS person ON person.ref_kind = 'contact' AND person.crm_id = facts.contact_ref
@@ -225,17 +229,25 @@ LEFT JOIN known_companies AS company ON facts.account_ref IS NULL AND company.co
 _NO_COMPANY = 1
 
 
-def write_plan(parcel: Parcel, decisions: Iterable[tuple[RowFacts, RowPlan]]) -> None:
-    """Joins each situation's decision back to its records. New rows are numbered in the order in which they lie in `raw`."""
-    pairs = list(decisions)
-    columns: dict[str, list[object]] = {each.name: [] for each in (*fields(RowFacts), *fields(RowPlan))}
-    for situation, decision in pairs:
-        for name, value in zip(columns, (*astuple(situation), *astuple(decision)), strict=True):
+def write_plan(parcel: Parcel, decisions: Mapping[int, RowPlan]) -> None:
+    """Joins each situation's decision back to its records.
+
+    A new row's key will be the first of a block plus its place in `raw`: rising with it, with gaps where records are no new rows.
+    """
+    columns: dict[str, list[object]] = {each.name: [] for each in fields(RowPlan)}
+    for decision in decisions.values():
+        for name, value in zip(columns, astuple(decision), strict=True):
             columns[name].append(str(value) if name == "action" else value)
     text = {"action", "why"}
-    parcel.learn("decided", pa.table({name: pa.array(values, pa.string() if name in text else pa.bool_()) for name, values in columns.items()}))
-    account = f"coalesce(account.market_id, company.market_id, {_NO_COMPANY})"
-    parcel.execute(_PLAN.format(account=account))
+    table = {"situation": pa.array(list(decisions), pa.int64())}
+    table |= {name: pa.array(values, pa.string() if name in text else pa.bool_()) for name, values in columns.items()}
+    parcel.learn("decided", pa.table(table))
+    parcel.execute(_PLAN.format(account=f"coalesce(account.market_id, company.market_id, {_NO_COMPANY})"))
+
+
+def keys_needed(parcel: Parcel) -> int:
+    """How many keys the block for this parcel's new rows has to have; 0 when there is none."""
+    return parcel.scalar("SELECT max(ordinal) FROM plan")
 
 
 def action_counts(parcel: Parcel) -> dict[str, int]:

@@ -14,8 +14,9 @@ from sync.fields import ColumnType, Pick, Reading, ValueType
 _INTEGER = r"\s*[+-]?[0-9]{1,19}(\.0*)?\s*"
 _EXPONENT = r"[+-]?[0-9]+(\.[0-9]+)?[eE][+-]?[0-9]{1,2}"
 _DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
-_INSTANT = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)? ?(Z|[+-][0-9]{2}(:?[0-9]{2})?)?"
+_INSTANT = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)? ?(Z|[+-][0-9]{2}(:?[0-9]{2})?)"
 _TIME = r"[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}(:?[0-9]{2})?)?"
+_FIRST, _LAST = "TIMESTAMP '0001-01-01'", "TIMESTAMP '9999-12-31 23:59:59.999999'"  # an offset can lead out of the calendar of databases
 _BOOLEANS = "'true', 'false', '1', '0', 'yes', 'no', 'on', 'off', 't', 'f', 'y', 'n'"
 _FAST_DIGITS = 18  # DuckDB casts text to a DECIMAL of up to 18 digits a hundred times faster than to a longer one
 
@@ -53,13 +54,15 @@ def text_of(reading: Reading) -> str:
 
 
 def _picked(raw: str, pick: Pick) -> str:
+    """Nearly always the array has one entry and that is the flagged one; the JSON is then read once for all that is picked from it."""
+    first = f"json_extract_string({raw}, ['$[0].{pick.flag}', '$[0].{pick.value}', '$[1]'])"
     shape = literal(f'[{{"{pick.flag}": "VARCHAR", "{pick.value}": "VARCHAR"}}]')
     entries = f"TRY(from_json({raw}, {shape}))"
     flag, value = quote(pick.flag), quote(pick.value)
-    return (
-        f"coalesce(list_filter({entries}, lambda entry: lower(entry.{flag}) IN ('true', '1'))[1].{value}, "
-        f"CASE WHEN len(list_filter({entries}, lambda entry: lower(entry.{flag}) IN ('true', '1'))) = 0 THEN {entries}[1].{value} END)"
-    )
+    flagged = f"list_filter({entries}, lambda entry: lower(entry.{flag}) IN ('true', '1'))"
+    any_of = f"CASE WHEN len({flagged}) > 0 THEN {flagged}[1].{value} ELSE {entries}[1].{value} END"
+    simple = f"({first})[1] = 'true'"
+    return f"CASE WHEN NOT json_valid({raw}) THEN NULL WHEN {simple} THEN ({first})[2] ELSE {any_of} END"
 
 
 def _cast(text: str, kind: ColumnType) -> str:
@@ -96,19 +99,26 @@ def unreadable_when(reading: Reading) -> str | None:
     filled = f"{text} <> ''"
     kind = reading.type.value
     if kind is ValueType.BOOLEAN:
-        return f"({filled} AND lower({text}) NOT IN ({_BOOLEANS}))"
+        odd = f"({filled} AND lower({text}) NOT IN ({_BOOLEANS}))"
+        return odd if reading.pick is None else f"({odd} OR {_broken_json(reading)})"
     if kind is ValueType.DECIMAL:
         return f"({filled} AND NOT {_exact_decimal(text, reading.type)})"
     pattern = {ValueType.INTEGER: _INTEGER, ValueType.DATE: _DATE, ValueType.INSTANT: _INSTANT, ValueType.TIME: _TIME}.get(kind)
     if pattern is None:
         return _broken_json(reading) if reading.pick is not None or kind is ValueType.JSON else None
-    whole = f"regexp_full_match({text}, {literal(pattern)})"
-    return f"({filled} AND (NOT {whole} OR ({_cast(text_of(reading), reading.type)}) IS NULL))"
+    value = f"({_cast(text_of(reading), reading.type)})"
+    impossible = f"({value} NOT BETWEEN {_FIRST} AND {_LAST})" if kind is ValueType.INSTANT else "false"
+    return f"({filled} AND (NOT regexp_full_match({text}, {literal(pattern)}) OR {value} IS NULL OR {impossible}))"
 
 
 def _broken_json(reading: Reading) -> str:
     raw = f"raw.{quote(reading.source)}"
-    return f"({raw} IS NOT NULL AND {raw} <> '' AND NOT json_valid({raw}))"
+    if reading.pick is None:
+        return f"({raw} IS NOT NULL AND {raw} <> '' AND NOT json_valid({raw}))"
+    # Nothing could be picked: is there nothing, or is it no array of objects? Looked at only where nothing was.
+    objects = f"json_type({raw}) = 'ARRAY' AND len(list_filter(json_type({raw}, '$[*]'), lambda entry: entry <> 'OBJECT')) = 0"
+    strange = f"CASE WHEN json_valid({raw}) THEN NOT ({objects}) ELSE true END"
+    return f"CASE WHEN {raw} IS NULL OR {raw} IN ('', '[]') OR {text_of(reading)} IS NOT NULL THEN false ELSE {strange} END"
 
 
 def _exact_decimal(text: str, kind: ColumnType) -> str:

@@ -8,10 +8,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import pyarrow as pa
+
 from adapters.staging.duck import quote, staging_errors
 from adapters.staging.parcel import Parcel
 
 _CHUNK_BYTES = 1 << 18
+_ARROW_ROWS = 8_192
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,11 @@ class ParcelRows:
             result = self.parcel.con.cursor().execute(f"SELECT {_list(self.select, _for_sqlite)} FROM {self.source}")
             while batch := result.fetchmany(batch_rows):
                 yield batch
+
+    def arrow(self) -> pa.RecordBatchReader:
+        with staging_errors(self.parcel.where):
+            query = f"SELECT {_list(self.select, _for_sqlite)} FROM {self.source}"
+            return self.parcel.con.cursor().execute(query).to_arrow_reader(_ARROW_ROWS)
 
     def csv(self) -> Iterator[bytes]:
         """Through a pipe, so that writing (the engine's threads) and loading (the database's) overlap and nothing touches the disk."""

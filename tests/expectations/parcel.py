@@ -22,7 +22,7 @@ PERSON: Mapping[str, ColumnType] = {
     "del_status": INTEGER,
     "title": SHORT,
     "city": SHORT,
-    "account_crm_id": TEXT,
+    "account_ref": TEXT,
     "birthdate": DATE,
 }
 OPPORTUNITY: Mapping[str, ColumnType] = {"crm_id": TEXT, "crm_modified_at": INSTANT, "amount": DECIMAL, "probability": INTEGER}

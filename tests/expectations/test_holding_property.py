@@ -18,7 +18,7 @@ ROW = st.fixed_dictionaries(
     {
         "email": ADDRESSES,
         "title": TEXTS,
-        "account_crm_id": TEXTS,
+        "account_ref": TEXTS,
         "crm_type": st.sampled_from(["Lead", "Contact", "robot", None]),
         "del_status": st.none() | st.integers(-2, 5),
         "crm_modified_at": st.sampled_from([None, "2026-11-01 10:00:00"]),

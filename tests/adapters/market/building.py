@@ -47,7 +47,7 @@ def person(contact_id: int, **values: Any) -> dict[str, Any]:
 
 def link(crm_id: str, market_id: int, **values: Any) -> dict[str, Any]:
     given = {"connector": "acme", "kind": "contact", "crm_id": crm_id, "market_id": market_id, "living": True, "row_hash": 1}
-    return given | {"origin": True, "first_seen_at": AT, "written_at": AT} | values
+    return given | {"origin": True, "left_scope": False, "first_seen_at": AT, "written_at": AT} | values
 
 
 def put(market: Market, table: str, *rows: dict[str, Any]) -> None:
@@ -71,5 +71,3 @@ def ask(market: Market, query: str, **values: Any) -> list[tuple[Any, ...]]:
 def execute(market: Market, statement: str, **values: Any) -> None:
     with market.database.writing() as connection:
         connection.execute(text(statement), values)
-
-

@@ -84,7 +84,9 @@ def test_opt_out_is_pending_until_that_crm_acknowledged_it(market: Market, state
 def test_holds_name_every_record_that_is_linked_to_a_person(market: Market) -> None:
     """MATCH-4: an address match adopts a row only if no other living record of the same object holds it."""
     put(market, "contacts", person(1), person(2))
-    put_links(market, link("c1", 1), link("l1", 1, kind="lead", converted_to="c1"), link("c2", 2, living=False), link("a1", 1, kind="account"))
+    put_links(
+        market, link("c1", 1), link("l1", 1, kind="lead", converted_to="c1"), link("c2", 2, living=False), link("a1", 1, kind="account")
+    )
     holds = market.lookup_holds(email_keys=one("email_key", ["person1@example.com"]), market_ids=one("id", [1, 2]))
     got = sorted((row["market_id"], row["kind"], row["crm_id"], row["living"], row["converted_to"]) for row in holds.to_pylist())
     assert got == [(1, "contact", "c1", True, None), (1, "lead", "l1", True, "c1"), (2, "contact", "c2", False, None)]
@@ -118,3 +120,35 @@ def test_lookups_in_an_empty_market_answer_with_their_columns(market: Market) ->
 def test_any_name_of_a_connector_is_safe(market: Market, connector: str) -> None:
     put_links(market, link("c1", 1, connector=connector))
     assert market.lookup_links(connector, Kind.CONTACT, one("crm_id", ["c1"])).num_rows == 1
+
+
+def test_lookups_read_by_index_and_never_the_whole_table(market: Market) -> None:
+    """PULL-1: cost follows the number of changes, never the size of the table."""
+    people = 3_000
+    put(market, "contacts", *(person(key) for key in range(1, people + 1)))
+    put_links(market, *(link(f"c{key}", key) for key in range(1, people + 1)))
+    put(market, "accounts", *({"account_id": key, "account_name_key": f"a{key}"} for key in range(2, people)))
+    if not market.database.lite:
+        with market.database.engine.connect() as connection:
+            connection.exec_driver_sql("ANALYZE")
+            connection.commit()
+    queries = [
+        ("SELECT * FROM crm_links WHERE connector = 'acme' AND kind = 'contact' AND crm_id IN (SELECT k FROM incoming)", "c7"),
+        ("SELECT * FROM contacts WHERE email_key IN (SELECT k FROM incoming)", "person7@example.com"),
+        ("SELECT * FROM accounts WHERE account_name_key IN (SELECT k FROM incoming)", "a7"),
+    ]
+    for query, key in queries:
+        assert _scanned(market, query, key) == {"incoming"}, query
+
+
+def _scanned(market: Market, query: str, key: str) -> set[str]:
+    """The tables that the database would read from end to end."""
+    with market.database.reading() as connection:
+        connection.exec_driver_sql("CREATE TEMPORARY TABLE incoming (k TEXT)")
+        connection.exec_driver_sql(f"INSERT INTO incoming VALUES ('{key}')")
+        if market.database.lite:
+            steps = [str(row[3]) for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}")]
+            return {step.split()[1] for step in steps if step.startswith("SCAN")}
+        connection.exec_driver_sql("ANALYZE incoming")
+        steps = [str(row[0]) for row in connection.exec_driver_sql(f"EXPLAIN {query}")]
+        return {step.split("Seq Scan on ")[1].split()[0] for step in steps if "Seq Scan on " in step}

@@ -23,10 +23,17 @@ def test_links_and_activity_move_to_the_winner(market: Market) -> None:
     with commit(market) as tx:
         tx.append("outbox", MemoryRows(columns, [("acme", "opt-out", 1, "lead", "l1", "{}", AT)]))
     assert merge(market, (1, 2)) == 1
-    assert ask(market, "SELECT crm_id, market_id, origin FROM crm_links ORDER BY crm_id") == [("a1", 1, True), ("c2", 2, True), ("l1", 2, False)]
+    assert ask(market, "SELECT crm_id, market_id, origin FROM crm_links ORDER BY crm_id") == [
+        ("a1", 1, True),
+        ("c2", 2, True),
+        ("l1", 2, False),
+    ]
     assert ask(market, "SELECT contact_id FROM opportunities") == [(2,)]
     assert ask(market, "SELECT contact_id FROM outbox") == [(2,)]
-    assert ask(market, "SELECT contact_id, merged_into, deleted_date IS NULL FROM contacts ORDER BY contact_id") == [(1, 2, False), (2, None, True)]
+    assert ask(market, "SELECT contact_id, merged_into, deleted_date IS NULL FROM contacts ORDER BY contact_id") == [
+        (1, 2, False),
+        (2, None, True),
+    ]
 
 
 def test_winner_is_out_when_the_loser_was(market: Market) -> None:

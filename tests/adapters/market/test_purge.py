@@ -74,7 +74,13 @@ def test_opted_out_people_stay_unmailable_when_they_come_back(market: Market) ->
     put(market, "contacts", person(1, email="Out@example.com", opt_out=True, email_addresses=more), person(2, email_addresses="{broken"))
     put_links(market, link("c1", 1), link("c2", 2))
     assert purge(market).guarded == 2
-    put(market, "contacts", person(8, email="out@example.com"), person(9, email="second@example.com"), person(10, email="person2@example.com"))
+    put(
+        market,
+        "contacts",
+        person(8, email="out@example.com"),
+        person(9, email="second@example.com"),
+        person(10, email="person2@example.com"),
+    )
     assert [market.consent.may_be_mailed(f"{name}@example.com") for name in ("out", "second", "person2")] == [False, False, True]
     watched = market.consent.watched("OUT@example.com")[0]
     assert (watched.who, watched.added_at) == ("operator", NOW)

@@ -30,7 +30,10 @@ def test_record_is_held_once_per_rule_with_its_whole_row(market: Market) -> None
     first = market.quarantine.list("acme", Kind.CONTACT)[0]
     assert (first.crm_id, first.rule, first.reason, first.row) == ("c1", "email", "why email", '{"a": 2}')
     assert (first.first_held_at, first.last_held_at) == (NOW, NOW + timedelta(days=1))
-    assert [(count.rule, count.records, count.oldest) for count in market.quarantine.counts("acme")] == [("email", 2, NOW), ("length", 1, NOW)]
+    assert [(count.rule, count.records, count.oldest) for count in market.quarantine.counts("acme")] == [
+        ("email", 2, NOW),
+        ("length", 1, NOW),
+    ]
 
 
 @pytest.mark.parametrize("missing", [None, ""])

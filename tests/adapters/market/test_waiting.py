@@ -81,7 +81,9 @@ def test_owners_are_linked_when_the_user_arrives(market: Market) -> None:
 
 def test_opportunities_are_linked_when_their_person_arrives(market: Market) -> None:
     """PULL-6: a child never waits for ever; the person may be a contact or a lead."""
-    rows = [{"opportunity_id": key, "connector": "acme", "account_id": 1, "contact_ref": ref} for key, ref in ((1, "c1"), (2, "l1"), (3, "x"))]
+    rows = [
+        {"opportunity_id": key, "connector": "acme", "account_id": 1, "contact_ref": ref} for key, ref in ((1, "c1"), (2, "l1"), (3, "x"))
+    ]
     put(market, "opportunities", *rows)
     put_links(market, link("c1", 11), link("l1", 12, kind="lead"))
     with commit(market) as tx:

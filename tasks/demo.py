@@ -1,0 +1,99 @@
+"""The demo's stage: a SugarCRM sandbox as a process of its own, and a configuration that names it."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sync.errors import ConfigError
+from tasks.beside import Beside
+
+CONNECTOR = "demo"
+_PASSWORD_FILE = "sandbox-password"
+_PASSWORD_VARIABLE = "MARKETSYNC_SANDBOX_PASSWORD"
+_MODULES = {"sugarcrm": "adapters.sandbox.sugarcrm"}
+
+_CONFIG = """\
+# Written by `marketsync demo`; the next demo writes it anew. `marketsync init` writes one with every setting explained.
+data_dir = "data"
+
+[market]
+url = "sqlite:///market.db"
+
+[connectors.{connector}]
+crm = "sugarcrm"
+url = "{url}"
+username = "mkt_sync"
+password = {{ file = "{password_file}" }}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class DemoSize:
+    """How many records the sandbox invents."""
+
+    users: int = 20
+    accounts: int = 2_000
+    leads: int = 5_000
+    contacts: int = 10_000
+    opportunities: int = 3_000
+
+    def options(self) -> list[str]:
+        """As the sandbox's command line takes them."""
+        return [
+            *("--users", str(self.users)),
+            *("--accounts", str(self.accounts)),
+            *("--leads", str(self.leads)),
+            *("--contacts", str(self.contacts)),
+            *("--opportunities", str(self.opportunities)),
+        ]
+
+
+def clear_stage(folder: Path) -> None:
+    """What an earlier demo left goes; nothing else does. Raises ConfigError when the folder is not a demo's."""
+    ours = ("marketsync.toml", _PASSWORD_FILE, "data", "market.db", "market.db-wal", "market.db-shm")
+    strange = [path.name for path in folder.iterdir() if path.name not in ours] if folder.exists() else []
+    if strange:
+        raise ConfigError(
+            f"the folder holds something that is not of the demo: {sorted(strange)[0]}",
+            where=str(folder),
+            todo="Move it away, or name another folder with --folder.",
+        )
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+
+
+@contextmanager
+def demo_sandbox(folder: Path, size: DemoSize) -> Iterator[Path]:
+    """A sandbox at work while the block lasts, on a free loopback port; gives the configuration file that names it."""
+    password = secrets.token_urlsafe(18)
+    password_file = folder / _PASSWORD_FILE
+    password_file.touch(mode=0o600)
+    password_file.write_text(password + "\n", encoding="utf-8")
+    log = folder / "data" / "logs" / "sandbox.log"
+    sandbox = Beside(_MODULES["sugarcrm"], [*size.options(), "--password-env", _PASSWORD_VARIABLE], log, {_PASSWORD_VARIABLE: password})
+    try:
+        config = folder / "marketsync.toml"
+        config.write_text(_CONFIG.format(connector=CONNECTOR, url=_url(sandbox, log), password_file=_PASSWORD_FILE), encoding="utf-8")
+        yield config
+    finally:
+        sandbox.stop()
+
+
+def _url(sandbox: Beside, log: Path) -> str:
+    line = sandbox.first_line()
+    if not line:
+        raise ConfigError("the sandbox did not start", where="demo", todo=f"Read {log}.")
+    return str(json.loads(line)["url"])
+
+
+def become_sandbox(crm: str, options: tuple[str, ...]) -> None:
+    """This process becomes the sandbox of that CRM, until Ctrl-C or SIGTERM. Its own options are its own affair; `--help` lists them."""
+    os.execv(sys.executable, [sys.executable, "-m", _MODULES[crm], *options])

@@ -1,0 +1,208 @@
+"""What an operator asks between the runs: is the connection right, where does the sync stand, what is held back. No flow is needed."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from adapters.market.books import Run
+from adapters.market.engine import hold_lock
+from adapters.market.purge import PurgeCounts
+from adapters.market.quarantine import Held, HeldCount
+from adapters.market.upgrading import revision
+from adapters.market.verify import MarketCounts
+from sync.crm import CheckLine
+from sync.errors import ConfigError
+from sync.near_names import did_you_mean
+from sync.records import PEOPLE, PULL_ORDER, Kind
+from sync.report import RunReport, from_json
+from sync.settings import ConnectorSettings, Settings
+from tasks.wiring import installation, now, open_crm, read_settings
+
+INITIAL_FLOW = "initial-sync"
+
+
+@dataclass(frozen=True, slots=True)
+class KindStatus:
+    """One kind of one connector. `synced_until`: the CRM's clock, UTC; None: never committed."""
+
+    kind: Kind
+    synced_until: datetime | None
+    counts: MarketCounts
+    held: tuple[HeldCount, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectorStatus:
+    """One connector: its kinds in the order of the pull, and its latest runs, the last one first."""
+
+    name: str
+    url: str
+    complete: bool
+    kinds: tuple[KindStatus, ...]
+    runs: tuple[Run, ...]
+
+
+def connector_named(config: str, name: str | None) -> str:
+    """The connector of that name, or the only one. Raises ConfigError that lists what there is."""
+    settings = read_settings(config)
+    if name is not None:
+        return settings.connector(name).name
+    if len(settings.connectors) == 1:
+        return next(iter(settings.connectors))
+    there = ", ".join(settings.connectors)
+    raise ConfigError(
+        f"several connectors are configured: {there}" if there else "no connector is configured",
+        where=config,
+        todo="Say which one: --connector NAME." if there else "Add a table [connectors.NAME]; `marketsync init` shows what stands in it.",
+    )
+
+
+def connectors_named(config: str, name: str | None) -> tuple[str, ...]:
+    """All connectors, or the one of that name."""
+    settings = read_settings(config)
+    return tuple(settings.connectors) if name is None else (settings.connector(name).name,)
+
+
+def data_dir(config: str) -> Path:
+    return Path(read_settings(config).data_dir)
+
+
+def has_market(config: str) -> bool:
+    """Whether Market has its tables; False before the first run. Makes nothing. Raises MarketUnavailable."""
+    file = _sqlite_file(read_settings(config))
+    if file is not None and not file.exists():
+        return False
+    with installation(config).market.database.reading() as connection:
+        return revision(connection) is not None
+
+
+def _sqlite_file(settings: Settings) -> Path | None:
+    kind, _, path = settings.market.url.partition(":///")
+    return Path(path) if kind == "sqlite" else None
+
+
+def market_place(config: str) -> str:
+    """The Market's address without a password; of SQLite the file."""
+    settings = read_settings(config)
+    return str(_sqlite_file(settings) or settings.market.url)
+
+
+def check_connector(config: str, name: str) -> tuple[CheckLine, ...]:
+    """CONN-3: every finding about the CRM, and whether Market answers. Changes nothing. Raises what the CRM's adapter raises."""
+    connector = read_settings(config).connector(name)
+    there = has_market(config)
+    place = market_place(config)
+    market = CheckLine(True, "Market", place if there else f"{place}: not there yet; the first run makes it")
+    return (market, *open_crm(config, name).probe(connector.pull.kinds(), _writable(connector)).lines)
+
+
+def _writable(connector: ConnectorSettings) -> tuple[Kind, ...]:
+    """The kinds that the push options write."""
+    push = connector.push
+    people = push.scores or push.unsubscribes or push.record_updates
+    wanted = {*(PEOPLE if people else ()), *((connector.create_as,) if push.new_leads else ())}
+    return tuple(kind for kind in PULL_ORDER if kind in wanted)
+
+
+def status_of(config: str, name: str, runs: int = 5) -> ConnectorStatus:
+    """Where one connector stands. Needs `has_market`."""
+    home = installation(config)
+    connector = home.settings.connector(name)
+    held = home.market.quarantine.counts(name)
+    kinds = tuple(_kind_status(config, name, kind, tuple(each for each in held if each.kind is kind)) for kind in connector.pull.kinds())
+    complete = initial_sync_is_complete(config, name)
+    return ConnectorStatus(name, connector.url, complete, kinds, home.market.runs.list(name, limit=runs))
+
+
+def _kind_status(config: str, name: str, kind: Kind, held: tuple[HeldCount, ...]) -> KindStatus:
+    market = installation(config).market
+    cursor = market.cursors.read(name, kind)
+    return KindStatus(kind, cursor.at if cursor else None, market.counts(name, kind), held)
+
+
+def last_run(config: str, name: str) -> Run | None:
+    """The latest run of a connector; None before the first one."""
+    if not has_market(config):
+        return None
+    return next(iter(installation(config).market.runs.list(name, limit=1)), None)
+
+
+def completed_at(config: str, name: str) -> datetime | None:
+    """When the connector's initial sync came to its end, UTC; None: it has not (FLOW-2)."""
+    if not has_market(config) or not initial_sync_is_complete(config, name):
+        return None
+    runs = installation(config).market.runs.list(name, flow=INITIAL_FLOW, limit=1_000)
+    return next((run.ended_at for run in runs if run.state == "completed"), None)
+
+
+def initial_sync_is_complete(config: str, name: str) -> bool:
+    """FLOW-2: an initial sync came to its end, and every kind that is pulled now was committed since (a purge takes that back)."""
+    home = installation(config)
+    kinds = home.settings.connector(name).pull.kinds()
+    return home.market.runs.has_completed(name, INITIAL_FLOW) and all(home.market.cursors.read(name, kind) for kind in kinds)
+
+
+def report_of(config: str, run_id: str) -> tuple[RunReport, Path]:
+    """The report of a run, and the page that people read."""
+    folder = installation(config).reports_dir / run_id
+    return from_json((folder / "report.json").read_text(encoding="utf-8")), folder / "index.html"
+
+
+def held_counts(config: str, name: str | None = None) -> tuple[HeldCount, ...]:
+    return installation(config).market.quarantine.counts(name)
+
+
+def held_records(config: str, name: str | None, kind: Kind | None, limit: int) -> tuple[Held, ...]:
+    return installation(config).market.quarantine.list(name, kind, limit=limit)
+
+
+def held_record(config: str, quarantine_id: int) -> Held:
+    """Raises ConfigError when there is no such entry."""
+    held = installation(config).market.quarantine.show(quarantine_id)
+    if held is None:
+        raise _no_entry(quarantine_id)
+    return held
+
+
+def release_held(config: str, quarantine_ids: tuple[int, ...], reason: str) -> int:
+    """GATE-2: an operator lets records go. → how many entries were open. Raises ConfigError when one does not exist; then none is released."""
+    if not reason.strip():
+        raise ConfigError("a record is released only for a reason", where="quarantine", todo='Say why: --reason "…".')
+    for quarantine_id in quarantine_ids:
+        held_record(config, quarantine_id)
+    return installation(config).market.quarantine.release(quarantine_ids, reason, now())
+
+
+def _no_entry(quarantine_id: int) -> ConfigError:
+    return ConfigError(f"there is no entry {quarantine_id}", where="quarantine", todo="`marketsync quarantine list` shows the entries.")
+
+
+def purge_connector(config: str, name: str, who: str) -> PurgeCounts:
+    """INIT-10. What the connector staged goes as well, so that the next initial sync reads afresh. Raises AlreadyRunning during a sync."""
+    home = installation(config)
+    with hold_lock(home.market, lock_name(INITIAL_FLOW, name), home.lock_dir):
+        counts = home.market.purge(name, who=who, now=now())
+        shutil.rmtree(home.data_dir / "parcels" / name, ignore_errors=True)
+    return counts
+
+
+def lock_name(flow: str, connector: str) -> str:
+    """FLOW-1: what a flow holds while it is at work for a connector."""
+    return f"{flow} of {connector}"
+
+
+def why_not_mailed(config: str, address: str) -> str:
+    """Empty: the address may be mailed (CONSENT-7). Else the reason, in words."""
+    consent = installation(config).market.consent
+    watched = consent.watched(address)
+    if watched:
+        return f"on the guarded watch: {watched[0].reason}"
+    return "" if consent.may_be_mailed(address) else "nobody living has this address, or somebody with it has opted out"
+
+
+def unknown_kind(text: str) -> ConfigError:
+    words = [kind.plural for kind in PULL_ORDER]
+    return ConfigError(f'there is no kind "{text}"{did_you_mean(text, words)}', where="--kind", todo=f"One of {', '.join(words)}.")

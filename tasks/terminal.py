@@ -1,0 +1,121 @@
+"""Progress on a terminal: one bar per kind of record. Where the output is no terminal: one line per finished step, nothing else.
+
+    contacts       reading   ━━━━━━━━━━━━━━━────────    7,500 of 9,950   4,120 rows/s   0:00:01
+
+Listens to `tasks.progress`; steps are told from several threads.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from sync.records import Kind
+from tasks.progress import Step, listening
+
+_DOING = {"extract": "reading", "plan": "planning", "check": "checking", "commit": "writing"}
+_DONE = {"extract": "read", "plan": "planned", "check": "checked", "commit": "written"}
+_LAST = "commit"
+
+
+@contextmanager
+def progress_shown(*, plain: bool = False) -> Iterator[None]:
+    """Shows on standard error how far the steps of this process are. `plain`: lines even on a terminal, for when logs share it."""
+    console = Console(stderr=True)
+    if plain or not console.is_terminal:
+        with listening(_Lines(lambda line: console.print(line, highlight=False, markup=False, soft_wrap=True))):
+            yield
+        return
+    with Progress(*_columns(), console=console, refresh_per_second=8) as bars, listening(_Bars(bars)):
+        yield
+
+
+def _columns() -> tuple[ProgressColumn, ...]:
+    return (
+        TextColumn("  {task.description:<14}"),
+        TextColumn("[dim]{task.fields[doing]:<9}"),
+        BarColumn(bar_width=26),
+        _Rows(),
+        _Rate(),
+        TimeRemainingColumn(compact=True, elapsed_when_finished=True),
+    )
+
+
+class _Rows(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        text = f"{task.completed:,.0f}" if task.total is None else f"{task.completed:,.0f} of {task.total:,.0f}"
+        return Text(f"{text:>18}")
+
+
+class _Rate(ProgressColumn):
+    """Rows per second of the step that is at work; nothing while it is unknown, or when the kind is through."""
+
+    def render(self, task: Task) -> Text:
+        speed = None if task.finished else task.speed
+        return Text(f"{speed:>9,.0f} rows/s" if speed else " " * 16, style="dim")
+
+
+class _Bars:
+    """One bar per kind. A kind that is through keeps its bar: fetching a few more of it for another kind is no new line."""
+
+    def __init__(self, bars: Progress) -> None:
+        self._bars = bars
+        self._of: dict[str, TaskID] = {}
+        self._doing: dict[str, str] = {}
+        self._through: set[str] = set()
+        self._lock = threading.Lock()
+
+    def __call__(self, step: Step) -> None:
+        with self._lock:
+            if step.kind not in self._through:
+                self._show(step)
+
+    def _show(self, step: Step) -> None:
+        name = Kind(step.kind).plural
+        if step.kind not in self._of:
+            self._of[step.kind] = self._bars.add_task(name, total=step.total, doing="")
+        bar = self._of[step.kind]
+        if self._doing.get(step.kind) != step.verb:
+            self._doing[step.kind] = step.verb
+            self._bars.reset(bar, total=step.total, doing=_DOING.get(step.verb, step.verb))
+        last = step.ended and step.verb == _LAST
+        word = _DONE[_LAST] if last else _waiting(step)
+        self._bars.update(bar, completed=step.done, total=_total(step), doing=word)
+        if last:
+            self._through.add(step.kind)
+
+
+def _total(step: Step) -> int | None:
+    """A bar is full only when its kind is through: between two steps it only waits."""
+    if step.ended:
+        return step.done if step.verb == _LAST else max(step.done, 1)
+    return step.total
+
+
+def _waiting(step: Step) -> str:
+    return _DONE.get(step.verb, step.verb) if step.ended else _DOING.get(step.verb, step.verb)
+
+
+class _Lines:
+    """One line per finished step: what, how many rows, how long. A step of nothing is no line."""
+
+    def __init__(self, write: Callable[[str], None]) -> None:
+        self._write = write
+        self._since: dict[tuple[str, str], float] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, step: Step) -> None:
+        with self._lock:
+            since = self._since.setdefault((step.kind, step.verb), time.monotonic())
+            if step.ended:
+                del self._since[step.kind, step.verb]
+                if step.done:
+                    self._write(
+                        f"  {Kind(step.kind).plural}: {step.done:,} {_DONE.get(step.verb, step.verb)} in {time.monotonic() - since:.1f} s"
+                    )

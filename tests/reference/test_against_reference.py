@@ -1,0 +1,138 @@
+"""The product and the slow reference see the same Market: MATCH-9, PULL-6, PULL-8, CONSENT-10, over many small worlds."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sync.records import Kind
+from tests.postgres import create_database, drop_database
+from tests.pull_road import PullRoad, pull_road
+from tests.reference.compare import picture_of_market, picture_of_world
+from tests.reference.stories import IMPORTS, READINGS, Batch, batches
+from tests.reference.world import World
+
+_numbers = itertools.count(1)
+_AS_MANY_AS_THE_PROFILE = settings(deadline=None, suppress_health_check=list(HealthCheck))
+_FEW = settings(_AS_MANY_AS_THE_PROFILE, max_examples=max(3, settings.default.max_examples // 8))  # type: ignore[union-attr]
+Import = tuple[str | None, bool, int, bool, bool]
+NewRoad = Callable[[], AbstractContextManager[PullRoad]]
+
+
+def _prepare(road: PullRoad) -> None:
+    for kind in (Kind.LEAD, Kind.CONTACT):
+        road.make_columns(kind, READINGS[kind])
+
+
+@pytest.fixture(scope="module")
+def lite(tmp_path_factory: pytest.TempPathFactory) -> NewRoad:
+    """A fresh Market in SQLite each time it is called, copied from one that was upgraded once."""
+    folder = tmp_path_factory.mktemp("lite")
+    template = folder / "template.sqlite"
+    with pull_road(folder / "template", f"sqlite:///{template}") as road:
+        _prepare(road)
+
+    @contextmanager
+    def fresh() -> Iterator[PullRoad]:
+        place = folder / str(next(_numbers))
+        place.mkdir()
+        shutil.copy(template, place / "market.sqlite")
+        with pull_road(place, f"sqlite:///{place / 'market.sqlite'}") as road:
+            yield road
+        shutil.rmtree(place)
+
+    return fresh
+
+
+@pytest.fixture(scope="module")
+def postgres(tmp_path_factory: pytest.TempPathFactory, postgres_address: str) -> Iterator[NewRoad]:
+    """The same in PostgreSQL."""
+    folder = tmp_path_factory.mktemp("postgres")
+    with pull_road(folder / "template", create_database(postgres_address, "story_template")) as road:
+        _prepare(road)
+
+    @contextmanager
+    def fresh() -> Iterator[PullRoad]:
+        name = f"story_{next(_numbers)}"
+        with psycopg.connect(f"{postgres_address}/postgres", autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE story_template".encode())
+        with pull_road(folder / name, f"{postgres_address}/{name}") as road:
+            yield road
+        drop_database(postgres_address, name)
+
+    yield fresh
+    drop_database(postgres_address, "story_template")
+
+
+def _put_imports(road: PullRoad, world: World, imports: list[Import]) -> dict[int, int]:
+    """The same rows in both, before any CRM; → contact_id → number in the reference."""
+    known = {}
+    for at, (email, out, updated, deleted, barred) in enumerate(imports, start=1):
+        row = world.import_person(email, out=out, updated=updated, deleted=deleted or barred, barred=barred)
+        known[1_000_000 + at] = row
+        road.execute(
+            "INSERT INTO contacts (contact_id, email, email_key, opt_out, updated_at, deleted_date, do_not_pull) "
+            "VALUES (:id, :email, :key, :out, :updated, :deleted, :barred)",
+            id=1_000_000 + at,
+            email=email,
+            key=(email or "").strip().lower() or None,
+            out=out,
+            updated=f"2020-01-0{updated} 00:00:00.000000",
+            deleted="2020-02-01 00:00:00.000000" if deleted or barred else None,
+            barred=barred,
+        )
+    return known
+
+
+def _walk(road: PullRoad, world: World, story: list[Batch], imports: list[Import]) -> None:
+    known = _put_imports(road, world, imports)
+    for clock, batch in enumerate(story, start=10):
+        road.commit_records(batch.kind, READINGS[batch.kind], batch.flushes(), gate=False)
+        world.pull(batch.kind.value, batch.records, clock)
+        assert picture_of_market(road, known) == picture_of_world(world), f"after batch {clock - 10} ({batch.kind.plural})"
+
+
+@_AS_MANY_AS_THE_PROFILE
+@given(batches(), IMPORTS)
+def test_match_9_any_order_and_any_split_of_pages_gives_what_one_record_after_the_other_gives(
+    lite: NewRoad, story: list[Batch], imports: list[Import]
+) -> None:
+    """After every batch, so several consecutive ones too, with edits, conversions and re-reads between them."""
+    with lite() as road:
+        _walk(road, World(), story, imports)
+
+
+@_FEW
+@given(batches(), IMPORTS)
+def test_match_9_the_same_on_postgresql(postgres: NewRoad, story: list[Batch], imports: list[Import]) -> None:
+    with postgres() as road:
+        _walk(road, World(), story, imports)
+
+
+def _everything(road: PullRoad) -> list[list[dict[str, object]]]:
+    tables = ("users", "accounts", "contacts", "crm_links", "consent_ledger", "outbox", "quarantine")
+    return [sorted(road.rows(f"SELECT * FROM {table}"), key=repr) for table in tables]
+
+
+@_AS_MANY_AS_THE_PROFILE
+@given(batches(cycles=1), IMPORTS, st.integers(0, 1000))
+def test_pull_8_the_same_records_a_second_time_write_nothing(lite: NewRoad, story: list[Batch], imports: list[Import], cuts: int) -> None:
+    with lite() as road:
+        _put_imports(road, World(), imports)
+        for _ in range(2):  # the first time everything arrives, the second time the leads find the contacts that they became
+            for batch in story:
+                road.commit_records(batch.kind, READINGS[batch.kind], batch.flushes(), gate=False)
+        before = _everything(road)
+        for batch in story:
+            again = Batch(batch.kind, batch.records, cuts)
+            counts = road.commit_records(batch.kind, READINGS[batch.kind], again.flushes(), gate=False)
+            assert (counts.inserted, counts.updated) == (0, 0)
+        assert _everything(road) == before
