@@ -58,7 +58,7 @@ def main() -> None:
 
     runs.begin(run)
     described = schema.replicate_schema.fn(run)
-    for kind, counted in ((Kind.USER, False), (Kind.CONTACT, True)):
+    for kind, counted in ((Kind.USER, False), (Kind.ACCOUNT, False), (Kind.CONTACT, True)):
         said = timed if counted else lambda _, step, *arguments: step(*arguments)
         parcel = said("extract", extract.extract.fn, run, kind, "initial", described)
         said("plan", plan.plan.fn, run, parcel)

@@ -18,6 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from bench.contacts import FIELDS, contact_id
 
+ACCOUNTS = [{"id": f"acc-{n:x}", "date_modified": "2026-01-01T00:00:00+00:00", "name": f"Account {n:x}"} for n in range(20_000)]
 USERS = [{"id": f"user-{n}", "date_modified": "2026-01-01T00:00:00+00:00", "email1": f"user{n}@example.org", "user_name": f"user{n}"} for n in range(40)]
 
 
@@ -76,7 +77,8 @@ class Handler(BaseHTTPRequestHandler):
         if self.path.endswith("/oauth2/token"):
             return self._json({"access_token": "a", "refresh_token": "r", "expires_in": 36000, "refresh_expires_in": 1209600, "download_token": "d", "token_type": "bearer", "scope": None})
         if "/Contacts/" not in self.path:
-            return self._json({"record_count": len(USERS)} if self.path.endswith("/count") else {"next_offset": -1, "records": USERS if "/Users/" in self.path else []})
+            records = self._few(USERS if "/Users/" in self.path else ACCOUNTS, asked.get("filter", []))
+            return self._json({"record_count": len(records)} if self.path.endswith("/count") else {"next_offset": -1, "records": records})
         low, high = self._range(asked.get("filter", []))
         if self.path.endswith("/count"):
             return self._json({"record_count": high - low})
@@ -94,11 +96,18 @@ class Handler(BaseHTTPRequestHandler):
                 return 0, 0  # nothing has changed
         return low, max(low, high)
 
+    def _few(self, records: list[dict[str, Any]], conditions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Users and accounts: all that meet the bounds on the id, at once."""
+        low = max((bound for c in conditions for op, bound in c.get("id", {}).items() if op in ("$gt", "$gte")), default="")
+        high = min((bound for c in conditions for op, bound in c.get("id", {}).items() if op == "$lt"), default="~")
+        return sorted((record for record in records if low <= record["id"] < high), key=lambda record: str(record["id"]))
+
     def _modules(self, query: dict[str, list[str]]) -> dict[str, Any]:
         wanted = query.get("module_filter", ["Contacts"])[0].split(",")
         users = {name: {"name": name, "type": "varchar", "len": 100} for name in ("id", "user_name", "email1")} | {"date_modified": {"name": "date_modified", "type": "datetime"}}
+        accounts = {name: {"name": name, "type": kind, "len": 150} for name, kind in (("id", "id"), ("name", "varchar"), ("date_modified", "datetime"))}
         contacts = {name: {"name": name, "type": kind, **({"len": size} if size else {})} for name, (kind, size) in FIELDS.items()}
-        return {module: {"fields": contacts if module == "Contacts" else users} for module in wanted}
+        return {module: {"fields": {"Contacts": contacts, "Accounts": accounts}.get(module, users)} for module in wanted}
 
     def _json(self, value: Any) -> None:
         body = json.dumps(value).encode()

@@ -55,6 +55,11 @@ def evaluate(con: duckdb.DuckDBPyConnection, expectations: Mapping[str, Expectat
     return outcomes
 
 
+def load() -> None:
+    """Imports the library now, for whoever has time to spare before the first batch."""
+    _great_expectations()
+
+
 def _great_expectations() -> Any:
     """The library. Its own imports use what Python and its dependencies have deprecated; nothing that a reader of our logs can mend."""
     with _IMPORTING, warnings.catch_warnings():

@@ -44,8 +44,8 @@ class _Group(click.Group):
 def cli(ctx: click.Context, config: str, verbose: bool) -> None:
     """Keeps a marketing database ("Market") and a CRM in step: staged, checked, and only then committed.
 
-    New here? `marketsync demo` shows a whole sync against an invented CRM on this machine. For your own CRM: `init`, `check`, `run initial`,
-    `status`.
+    New here? `marketsync demo` shows a whole sync against an invented CRM on this machine.
+    For your own CRM: `init`, `check`, `run initial`, `status`.
     """
     ctx.obj = Terminal(config, verbose)
 

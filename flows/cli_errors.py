@@ -11,10 +11,14 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import click
 
 from sync.errors import MarketsyncError
+
+if TYPE_CHECKING:
+    from tasks.stopping import Stopping
 
 INTERNAL_ERROR = 70
 STOPPED = 130
@@ -30,6 +34,12 @@ class Terminal:
     verbose: bool
     log: Path | None = None
     advice: str = ""
+    stopping: Stopping | None = None
+
+    @property
+    def stopped(self) -> bool:
+        """Whether Ctrl-C came, whatever error it became on its way."""
+        return self.stopping is not None and self.stopping.asked
 
     @property
     def config(self) -> str:
@@ -53,10 +63,10 @@ class _Telling(AbstractContextManager[None]):
         known = ours(error)
         if terminal.verbose:
             traceback.print_exception(error)
-        if known is not None:
+        if known is not None and not terminal.stopped:
             _tell(known)
             raise SystemExit(known.exit_code) from None
-        if not isinstance(error, Exception):
+        if terminal.stopped or not isinstance(error, Exception):
             click.echo(click.style("\nStopped. ", fg="yellow", bold=True) + (terminal.advice or _GO_ON), err=True)
             raise SystemExit(STOPPED) from None
         _apologise(error, terminal)

@@ -20,7 +20,7 @@ connector_option = click.option("--connector", metavar="NAME", help="Only this c
 _NOTHING_YET = "Nothing has been synced yet."
 
 
-@click.command()
+@click.command(short_help="Show where the sync stands.")
 @connector_option
 @click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object per connector, in a list. Instants are ISO 8601, UTC.")
 @click.pass_obj
@@ -116,7 +116,7 @@ def age(since: datetime) -> str:
     return "less than a minute"
 
 
-@click.group()
+@click.group(short_help="Look at held records, and let them go.")
 def quarantine() -> None:
     """Look at the records that failed their checks, and let them go."""
 

@@ -15,7 +15,7 @@ from sync.errors import ConfigError
 connector_option = click.option("--connector", metavar="NAME", help="Which connector; needed only if several are configured.")
 
 
-@click.command()
+@click.command(short_help="Write a configuration with every setting explained.")
 @click.option("--force", is_flag=True, help="Overwrite a file that is there.")
 @click.option("--connector", metavar="NAME", default="acme", show_default=True, help="What to call your CRM.")
 @click.pass_obj
@@ -35,7 +35,7 @@ def init(terminal: Terminal, force: bool, connector: str) -> None:
     click.echo(f"  {click.style(typed(terminal, 'check'), fg='cyan')}")
 
 
-@click.command()
+@click.command(short_help="Check a connection. Changes nothing in the CRM.")
 @connector_option
 @click.pass_obj
 def check(terminal: Terminal, connector: str | None) -> None:
@@ -60,15 +60,15 @@ def check(terminal: Terminal, connector: str | None) -> None:
     click.echo(f"\nAll is well with {name}. Next: {click.style(typed(terminal, 'run initial'), fg='cyan')}")
 
 
-@click.command()
+@click.command(short_help="Remove what one connector brought.")
 @connector_option
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
 def purge(terminal: Terminal, connector: str | None, yes: bool) -> None:
     """Remove every account, person and opportunity that came from one connector. For trying the product out before going live.
 
-    Campaigns, forms and activity stay, and so do rows that were in Market before, rows that another connector holds, the ledger of opt-outs, and
-    the guarded watch: whoever had opted out is put on it, so that reading them in again makes nobody mailable.
+    Campaigns, forms and activity stay, and so do rows that were in Market before, rows that another connector holds, the ledger of
+    opt-outs, and the guarded watch: whoever had opted out is put on it, so that reading them in again makes nobody mailable.
     """
     from tasks.operate import connector_named, has_market, purge_connector, status_of
 

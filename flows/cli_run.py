@@ -6,8 +6,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,23 +17,27 @@ from flows.cli_errors import Terminal, heading, shown, table, typed
 if TYPE_CHECKING:
     from sync.report import RunReport
     from tasks.demo import DemoSize
-    from tasks.operate import Run
+    from tasks.operate import LastRun
 
 _FINDINGS = 6
 
 connector_option = click.option("--connector", metavar="NAME", help="Which connector; needed only if several are configured.")
 
 
-@click.group()
+@click.group(short_help="Run a sync.")
 def run() -> None:
     """Run a sync."""
 
 
-@run.command()
+@run.command(short_help="Bring everything that a CRM has into Market.")
 @connector_option
 @click.option("--again", is_flag=True, help="Read everything once more although the initial sync is complete. Equal rows are not written.")
+@click.option(
+    "--files", metavar="DIR", help="Read leads.csv, contacts.parquet … from this folder; a kind without a file comes from the CRM."
+)
+@click.option("--exported-at", metavar="INSTANT", help="When that export began, such as 2026-01-31T08:00:00Z.")
 @click.pass_obj
-def initial(terminal: Terminal, connector: str | None, again: bool) -> None:
+def initial(terminal: Terminal, connector: str | None, again: bool, files: str | None, exported_at: str | None) -> None:
     """Bring everything that a CRM has into Market, and explain every difference.
 
     Users, accounts, leads, contacts, opportunities, in this order; each is staged, checked, and only then committed. A run that was stopped
@@ -47,14 +52,15 @@ def initial(terminal: Terminal, connector: str | None, again: bool) -> None:
             f"The initial sync of {name} was completed on {done:%-d %B %Y, %H:%M} UTC. Nothing to do; --again reads everything once more."
         )
         return
-    run_id, took = run_initial(terminal, name, again=again)
+    run_id, took = run_initial(terminal, name, again=again, files=files, exported_at=exported_at)
     show_run(terminal, name, run_id, took)
 
 
-def run_initial(terminal: Terminal, connector: str, *, again: bool = False) -> tuple[str, float]:
-    """Runs the flow with its progress on the terminal; gives the run and the seconds it took. On failure names the report first."""
+def run_initial(terminal: Terminal, connector: str, **options: Any) -> tuple[str, float]:
+    """Runs the flow with its progress on the terminal; gives the run and the seconds it took. `options` are the flow's own."""
     from tasks.engine import flow_engine, load_gate, log_file
     from tasks.operate import data_dir, last_run
+    from tasks.stopping import stoppable
     from tasks.terminal import progress_shown
 
     home = data_dir(terminal.config)
@@ -66,9 +72,15 @@ def run_initial(terminal: Terminal, connector: str, *, again: bool = False) -> t
         from flows.initial_sync import initial_sync  # not earlier: Prefect reads its settings when it is imported
 
         click.echo(f"Syncing {connector}", err=True)
-        with _naming_report(terminal, connector, before), progress_shown(plain=terminal.verbose):
-            run_id = initial_sync(connector, config=terminal.config, again=again)
+        with _naming_report(terminal, connector, before), stoppable(_say_stopping) as stopping:
+            terminal.stopping = stopping
+            with progress_shown(plain=terminal.verbose):
+                run_id = initial_sync(connector, config=terminal.config, **options)
     return run_id, time.monotonic() - since
+
+
+def _say_stopping() -> None:
+    click.echo("Stopping after the page that is under way; Ctrl-C once more ends at once …", err=True)
 
 
 def _load(gate: Callable[[], None]) -> None:
@@ -78,7 +90,7 @@ def _load(gate: Callable[[], None]) -> None:
 
 
 @contextmanager
-def _naming_report(terminal: Terminal, connector: str, before: Run | None) -> Iterator[None]:
+def _naming_report(terminal: Terminal, connector: str, before: LastRun | None) -> Iterator[None]:
     """A run that fails has a report all the same: says where, before the error is told."""
     from tasks.operate import last_run
 
@@ -172,7 +184,7 @@ def _hidden_size(name: str) -> Callable[[Callable[..., None]], Callable[..., Non
     return click.option(f"--{name}", type=click.IntRange(0), hidden=True)
 
 
-@click.command()
+@click.command(short_help="Show a whole sync against an invented CRM.")
 @click.option("--folder", metavar="DIR", default="demo", show_default=True, help="Where the demo's configuration, Market and reports go.")
 @_hidden_size("users")
 @_hidden_size("accounts")
@@ -180,7 +192,7 @@ def _hidden_size(name: str) -> Callable[[Callable[..., None]], Callable[..., Non
 @_hidden_size("contacts")
 @_hidden_size("opportunities")
 @click.pass_obj
-def demo(terminal: Terminal, folder: str, **sizes: int | None) -> None:
+def demo(terminal: Terminal, /, folder: str, **sizes: int | None) -> None:
     """Show a whole initial sync against an invented SugarCRM on this machine.
 
     Starts a SugarCRM sandbox on a free loopback port, writes a configuration, brings about 20,000 records into a SQLite file, and ends the
@@ -203,4 +215,4 @@ def demo(terminal: Terminal, folder: str, **sizes: int | None) -> None:
 
 
 def _sizes(size: DemoSize) -> str:
-    return f"{size.users:,} users, {size.accounts:,} accounts, {size.leads:,} leads, {size.contacts:,} contacts, {size.opportunities:,} opportunities"
+    return ", ".join(f"{count:,} {name}" for name, count in asdict(size).items())

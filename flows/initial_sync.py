@@ -14,7 +14,7 @@ from tasks.extract_files import check_files
 from tasks.operate import INITIAL_FLOW
 from tasks.runs import INITIAL, begin, finished_kinds, is_complete, only_run
 from tasks.schema import replicate_schema
-from tasks.verify import make_report, verify
+from tasks.verify import make_report, report_failure, verify
 from tasks.wiring import config_path, now
 
 
@@ -39,7 +39,7 @@ def initial_sync(
         try:
             _sync(run, begin(run), again=again, files=files, exported_at=exported_at)
         except BaseException as error:
-            make_report(run, started_at, error)
+            report_failure(run, started_at, error)
             raise
         return _close(run, started_at)
 

@@ -57,6 +57,7 @@ def _write(home: Installation, run: RunRef, parcel: Parcel, tx: Commit, at: date
     tx.update(kind.table, load.restored_rows())
     if kind in PEOPLE:
         tx.update(kind.table, load.filling_rows(), load.fill_policies())
+        tx.update(kind.table, load.taken_back())
         tx.append("consent_ledger", load.ledger())
         tx.append("outbox", load.queued_opt_outs())
     tx.put_links(load.links())

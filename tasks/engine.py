@@ -85,7 +85,9 @@ def flow_engine(data_dir: Path, *, verbose: bool, meanwhile: Callable[[], None])
 
 def load_gate() -> None:
     """The checks' library takes seconds to load; they are better spent while the server starts than between two steps."""
-    import expectations.gate  # noqa: F401
+    from expectations.engine import load
+
+    load()
 
 
 def _own_settings(home: Path, port: int) -> dict[str, str]:

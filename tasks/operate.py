@@ -25,6 +25,14 @@ INITIAL_FLOW = "initial-sync"
 
 
 @dataclass(frozen=True, slots=True)
+class LastRun:
+    """A connector's latest run. `report`: the page that people read; empty while there is none."""
+
+    run_id: str
+    report: str
+
+
+@dataclass(frozen=True, slots=True)
 class KindStatus:
     """One kind of one connector. `synced_until`: the CRM's clock, UTC; None: never committed."""
 
@@ -123,11 +131,12 @@ def _kind_status(config: str, name: str, kind: Kind, held: tuple[HeldCount, ...]
     return KindStatus(kind, cursor.at if cursor else None, market.counts(name, kind), held)
 
 
-def last_run(config: str, name: str) -> Run | None:
+def last_run(config: str, name: str) -> LastRun | None:
     """The latest run of a connector; None before the first one."""
     if not has_market(config):
         return None
-    return next(iter(installation(config).market.runs.list(name, limit=1)), None)
+    found = installation(config).market.runs.list(name, limit=1)
+    return LastRun(found[0].run_id, found[0].report) if found else None
 
 
 def completed_at(config: str, name: str) -> datetime | None:
@@ -168,7 +177,7 @@ def held_record(config: str, quarantine_id: int) -> Held:
 
 
 def release_held(config: str, quarantine_ids: tuple[int, ...], reason: str) -> int:
-    """GATE-2: an operator lets records go. → how many entries were open. Raises ConfigError when one does not exist; then none is released."""
+    """GATE-2: an operator lets records go. → how many entries were open. ConfigError when one does not exist; then none is released."""
     if not reason.strip():
         raise ConfigError("a record is released only for a reason", where="quarantine", todo='Say why: --reason "…".')
     for quarantine_id in quarantine_ids:

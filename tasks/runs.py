@@ -11,8 +11,9 @@ from adapters.market.books import Run
 from adapters.market.engine import hold_lock
 from sync.errors import ConfigError
 from sync.records import Kind, ParcelRef, RunRef
+from tasks.commit import COMMITTED
 from tasks.operate import initial_sync_is_complete, lock_name
-from tasks.wiring import RETRY, installation, now, settings_of
+from tasks.wiring import RETRY, Installation, installation, now, settings_of
 
 INITIAL = "initial"
 
@@ -34,7 +35,16 @@ def begin(run: RunRef) -> tuple[Kind, ...]:
         raise ConfigError("all pull options are off", where=f"connectors.{run.connector}.pull", todo="Switch on what is to come from the CRM.")
     home.market.upgrade()
     home.market.runs.start(Run(run.run_id, run.flow, run.connector, now()))
+    _set_committed_aside(home, run, kinds)
     return kinds
+
+
+def _set_committed_aside(home: Installation, run: RunRef, kinds: tuple[Kind, ...]) -> None:
+    """A run that died between its commit and its tidying left the parcel open; read again, it would pass for what the CRM has now."""
+    for kind in kinds:
+        ref = home.parcels.find(run.connector, kind, INITIAL)
+        if ref is not None and home.market.cursors.is_committed(ref.parcel_id):
+            home.parcels.keep_aside(ref, COMMITTED)
 
 
 def finished_kinds(run: RunRef, kinds: tuple[Kind, ...]) -> frozenset[Kind]:

@@ -12,11 +12,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
 from rich.text import Text
 
-from sync.records import Kind
+from sync.records import PULL_ORDER, Kind
 from tasks.progress import Step, listening
 
 _DOING = {"extract": "reading", "plan": "planning", "check": "checking", "commit": "writing"}
@@ -32,7 +32,7 @@ def progress_shown(*, plain: bool = False) -> Iterator[None]:
         with listening(_Lines(lambda line: console.print(line, highlight=False, markup=False, soft_wrap=True))):
             yield
         return
-    with Progress(*_columns(), console=console, refresh_per_second=8) as bars, listening(_Bars(bars)):
+    with _InOrder(*_columns(), console=console, refresh_per_second=8) as bars, listening(_Bars(bars)):
         yield
 
 
@@ -43,8 +43,16 @@ def _columns() -> tuple[ProgressColumn, ...]:
         BarColumn(bar_width=26),
         _Rows(),
         _Rate(),
-        TimeRemainingColumn(compact=True, elapsed_when_finished=True),
+        _Remaining(),
     )
+
+
+class _InOrder(Progress):
+    """The bars in the order of the pull, whichever began first."""
+
+    def get_renderables(self) -> Iterator[RenderableType]:
+        names = [kind.plural for kind in PULL_ORDER]
+        yield self.make_tasks_table(sorted(self.tasks, key=lambda task: names.index(task.description)))
 
 
 class _Rows(ProgressColumn):
@@ -59,6 +67,14 @@ class _Rate(ProgressColumn):
     def render(self, task: Task) -> Text:
         speed = None if task.finished else task.speed
         return Text(f"{speed:>9,.0f} rows/s" if speed else " " * 16, style="dim")
+
+
+class _Remaining(ProgressColumn):
+    """How long the step that is at work will take, as far as it is known."""
+
+    def render(self, task: Task) -> Text:
+        remaining = None if task.finished else task.time_remaining
+        return Text(f"{remaining:.0f} s left" if remaining else "", style="dim")
 
 
 class _Bars:

@@ -84,6 +84,14 @@ def make_report(run: RunRef, started_at: datetime, error: BaseException | None =
     return report
 
 
+def report_failure(run: RunRef, started_at: datetime, error: BaseException) -> None:
+    """The report of a run that failed. What keeps it from being made is noted on `error`, and never takes its place."""
+    try:
+        make_report(run, started_at, error)
+    except (MarketsyncError, OSError) as trouble:
+        error.add_note(f"The report of this run is not complete: {trouble}")
+
+
 def _told(error: BaseException) -> str:
     """Errors of ours are written for people; of others only the type is told, since their text may hold anything."""
     return str(error) if isinstance(error, MarketsyncError) else f"{type(error).__name__}: see the log of the run"

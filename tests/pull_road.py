@@ -110,9 +110,7 @@ class PullRoad:
     ) -> ParcelRef:
         return self.stage_bodies(kind, readings, [[ndjson(page) for page in pages] for pages in flushes], baseline)
 
-    def stage_bodies(
-        self, kind: Kind, readings: Sequence[Reading], flushes: Sequence[Sequence[bytes]], baseline: str = ""
-    ) -> ParcelRef:
+    def stage_bodies(self, kind: Kind, readings: Sequence[Reading], flushes: Sequence[Sequence[bytes]], baseline: str = "") -> ParcelRef:
         """The same with the bytes of each page."""
         fields = tuple(dict.fromkeys(reading.source for reading in readings))
         about = {"baseline": baseline or now().isoformat(), "whole": "no"}

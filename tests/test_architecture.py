@@ -1,6 +1,6 @@
 """The arrows of the architecture, and the sizes that keep it readable. Standard library only: a wrong arrow is seen in milliseconds.
 
-    flows → tasks → adapters, expectations → sync
+flows → tasks → adapters, expectations → sync
 """
 
 from __future__ import annotations
@@ -34,10 +34,11 @@ def _room(*ours: str, others: str = "") -> Room:
     return Room(ours, frozenset(others.split()))
 
 
+HTTP = ("adapters.http", "adapters.http_lanes", "adapters.http_messages")
 ROOMS = {
     "sync": _room("sync"),
-    "adapters.http": _room("sync", "adapters.http", "adapters.http_lanes", "adapters.http_messages", others="msgspec requests urllib3"),
-    "adapters.crm": _room("sync", "adapters.crm", "adapters.http", "adapters.http_lanes", "adapters.http_messages", others="msgspec orjson"),
+    "adapters.http": _room("sync", *HTTP, others="msgspec requests urllib3"),
+    "adapters.crm": _room("sync", "adapters.crm", *HTTP, others="msgspec orjson"),
     "adapters.market": _room("sync", "adapters.market", others="adbc_driver_sqlite alembic psycopg pyarrow sqlalchemy"),
     "adapters.staging": _room("sync", "adapters.staging", others="duckdb msgspec orjson pyarrow"),
     "adapters.reports": _room("sync", "adapters.reports", others="jinja2"),
@@ -45,14 +46,19 @@ ROOMS = {
     "expectations": _room("sync", "expectations", others="duckdb duckdb_engine great_expectations sqlalchemy"),
     "tasks": _room("sync", "adapters", "expectations", "tasks", others="prefect"),
     "tasks.engine_server": _room("sync", "tasks", others="prefect uvicorn"),
+    "tasks.market_reference": _room("sync", "adapters.market", "tasks", others="sqlalchemy"),  # a page made from the tables' types
     "tasks.terminal": _room("sync", "adapters", "expectations", "tasks", others="prefect click rich"),
     "flows": _room("sync", "tasks", "flows", others="prefect"),
     "flows.cli": _room("sync", "tasks", "flows", others="prefect click rich"),
+    "flows.reference": _room("sync", "tasks", "flows", others="click"),
 }
 
 # Where statements are written: SQLAlchemy in the Market, DuckDB's text in staging; the gate's rules are predicates over one batch.
 SQL_HOMES = ("adapters/market/", "adapters/staging/", "adapters/sandbox/", "expectations/")
-_STATEMENT = re.compile(r"\b(SELECT\s.+\sFROM|INSERT\s+INTO|DELETE\s+FROM|UPDATE\s+\S+\s+SET|CREATE\s+(OR REPLACE\s+)?(TABLE|VIEW))\b", re.DOTALL)
+SHOWN = ("flows/cli_run.py",)  # prints a statement for the reader to try
+_STATEMENT = re.compile(
+    r"\b(SELECT\s.+\sFROM|INSERT\s+INTO|DELETE\s+FROM|UPDATE\s+\S+\s+SET|CREATE\s+(OR REPLACE\s+)?(TABLE|VIEW))\b", re.DOTALL
+)
 
 
 def modules() -> list[Path]:
@@ -86,8 +92,8 @@ def allowed(room: Room, imported: str) -> bool:
     return top in sys.stdlib_module_names or top in room.others
 
 
-def documented(path: Path) -> Iterator[str]:
-    """Public classes and functions of a module that say nothing about themselves; methods of public classes count."""
+def undocumented(path: Path) -> Iterator[str]:
+    """Public classes and functions of a module that say nothing about themselves."""
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.ClassDef | ast.FunctionDef) and not node.name.startswith("_") and ast.get_docstring(node) is None:
             yield f"{name_of(path)}.{node.name}"
@@ -113,12 +119,13 @@ def test_modules_and_functions_fit_on_a_screen(path: Path) -> None:
 
 
 def test_every_module_says_what_it_is_for() -> None:
-    silent = [name_of(path) for path in modules() if path.stat().st_size and ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) is None]
+    written = [path for path in modules() if path.stat().st_size]
+    silent = [name_of(path) for path in written if ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) is None]
     assert silent == []
 
 
 def test_every_public_name_of_sync_says_what_a_reader_cannot_see() -> None:
-    silent = [name for path in modules() if name_of(path).startswith("sync") for name in documented(path)]
+    silent = [name for path in modules() if name_of(path).startswith("sync") for name in undocumented(path)]
     assert silent == []
 
 
@@ -137,7 +144,9 @@ def test_the_distribution_holds_every_package() -> None:
 def _data_folders(project: dict[str, dict[str, dict[str, dict[str, list[str]]]]]) -> set[str]:
     """Folders of Python files that are shipped as data: Alembic loads its scripts by path."""
     data = project["tool"]["setuptools"]["package-data"]
-    folders = {f"{package}.{Path(pattern).parent.as_posix().replace('/', '.')}" for package, patterns in data.items() for pattern in patterns}
+    folders = {
+        f"{package}.{Path(pattern).parent.as_posix().replace('/', '.')}" for package, patterns in data.items() for pattern in patterns
+    }
     return {folder.rstrip(".") for folder in folders}
 
 
@@ -146,7 +155,7 @@ def test_statements_are_written_in_their_two_homes() -> None:
     astray = [
         f"{path.relative_to(ROOT)}:{node.lineno}"
         for path in modules()
-        if not path.relative_to(ROOT).as_posix().startswith(SQL_HOMES)
+        if not path.relative_to(ROOT).as_posix().startswith(SQL_HOMES + SHOWN)
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and _STATEMENT.search(node.value)
     ]

@@ -11,6 +11,7 @@ from typing import Any
 import psycopg
 from sqlalchemy import Column, Connection, MetaData, Table
 
+from adapters.market.indexing import indexes_afterwards
 from adapters.market.landing import can_land, land
 from adapters.market.types import ExactDecimal, exact_decimal_sql
 from sync.records import Rows
@@ -47,7 +48,7 @@ def _copy(connection: Connection, table: Table, rows: Rows) -> None:
     assert isinstance(driver, psycopg.Connection)
     columns = ", ".join(quote(name) for name in rows.columns)
     statement = f"COPY {quote(table.name)} ({columns}) FROM STDIN (FORMAT csv)"
-    with driver.cursor() as cursor, cursor.copy(statement.encode()) as copy:
+    with indexes_afterwards(connection, table, rows.count), driver.cursor() as cursor, cursor.copy(statement.encode()) as copy:
         for chunk in rows.csv():
             copy.write(chunk)
 

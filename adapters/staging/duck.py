@@ -11,6 +11,7 @@ import duckdb
 from sync.errors import StagingFailed
 
 ROOM = "Make room on the disk that holds the data directory, then start the run again: it goes on from the last staged page."
+_DAMAGED = ("not a valid DuckDB database file", "Corrupt", "checksum", "Could not read enough bytes", "Serialization Error", "INTERNAL Error")
 
 
 def quote(identifier: str) -> str:
@@ -34,8 +35,12 @@ def staging_errors(where: str) -> Iterator[None]:
             where=where,
             todo="Raise staging.memory_limit_mb, or make room on the disk that holds the data directory; then start the run again.",
         ) from error
-    except duckdb.IOException as error:
+    except (duckdb.IOException, duckdb.SerializationException, duckdb.InternalException) as error:
         raise _io_failure(str(error), where) from error
+    except duckdb.TransactionException as error:
+        if "Failed to commit" not in str(error):
+            raise
+        raise _io_failure(str(error), where) from error  # the disk was full when the log was written
     except duckdb.FatalException as error:
         raise StagingFailed(f"the staging file failed: {_first_line(str(error))}", where=where, todo=ROOM) from error
     except OSError as error:
@@ -43,7 +48,13 @@ def staging_errors(where: str) -> Iterator[None]:
 
 
 def _io_failure(text: str, where: str) -> StagingFailed:
-    if "lock" in text:
+    if any(sign in text for sign in _DAMAGED):
+        return StagingFailed(
+            f"the staging file is damaged: {_first_line(text)}",
+            where=where,
+            todo="Look at the disk's health, delete this file, then start the run again: its records are read afresh.",
+        )
+    if "Could not set lock" in text:
         return StagingFailed(
             "another process holds this parcel",
             where=where,

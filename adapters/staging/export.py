@@ -33,6 +33,7 @@ _NOTHING_HELD = (
 _NOT_HELD = "staged.seq NOT IN (SELECT seq FROM set_aside)"
 _HELD_SHOWN = 50
 _POINTERS = frozenset({"converted_contact_ref"})  # kept with the link, not in the table
+_REFS = frozenset({"account_ref", "contact_ref", "owner_ref"})
 _RULED = frozenset({"opt_out", "email"})
 
 
@@ -82,7 +83,8 @@ def counts(parcel: Parcel) -> dict[str, int]:
 
 def _staged_columns(readings: Sequence[Reading], kind: Kind) -> tuple[Column, ...]:
     columns = [
-        Column(reading.column, value_of(reading), sql_type(reading.type))
+        # "No reference" may come as an empty text; what waits for its account or owner is told by the reference (PULL-6, PULL-7).
+        Column(reading.column, f"plan.{reading.column}" if reading.column in _REFS else value_of(reading), sql_type(reading.type))
         for reading in readings
         if reading.column not in _POINTERS and not (kind in PEOPLE and reading.column in _RULED)
     ]
@@ -191,11 +193,15 @@ class Load:
         return ParcelRows(self.parcel, (*fixed, *self._common()), f"staged WHERE staged.action = 'update' AND {_NOT_HELD}")
 
     def filling_rows(self) -> ParcelRows:
-        """One row per contact's row of which a lead fills the empty columns (MATCH-6); its key first."""
-        own = {"crm_type", "crm_id", "crm_created_at", "crm_modified_at", "account_id"}
-        columns = tuple(column for column in self._common() if column.name not in own)
+        """One row per contact's row of which leads fill the empty columns (MATCH-6); its key first.
+
+        Several leads of one contact take turns in the order in which they were modified (MATCH-9). Account and owner follow from the
+        references when what waits is linked: a lead's owner must not stand beside the contact's reference.
+        """
+        own = {"crm_type", "crm_id", "crm_created_at", "crm_modified_at", "account_id", "owner_id"}
+        columns = tuple(_first_filled(column) for column in self._common() if column.name not in own)
         key = Column(self.stamp.kind.key, "staged.market_id", "BIGINT")
-        return ParcelRows(self.parcel, (key, *columns), f"staged WHERE staged.action = 'fill' AND {_NOT_HELD}")
+        return ParcelRows(self.parcel, (key, *columns), f"staged WHERE staged.action = 'fill' AND {_NOT_HELD} GROUP BY staged.market_id")
 
     def _common(self) -> tuple[Column, ...]:
         dated = [Column("opt_out_date", f"CASE WHEN staged.opt_out THEN {self.stamp.sql} END", "TIMESTAMP")] if self._people else []
@@ -226,6 +232,13 @@ class Load:
         key = Column(self.stamp.kind.key, "plan.market_id", "BIGINT")
         gone = Column("deleted_date", "CAST(NULL AS TIMESTAMP)", "TIMESTAMP")
         return ParcelRows(self.parcel, (key, gone), f"plan WHERE plan.restore AND {_NOT_HELD.replace('staged', 'plan')}")
+
+    def taken_back(self) -> ParcelRows:
+        """Known rows of people who are no longer opted out (CONSENT-4), so that no date says since when they were."""
+        key = Column(self.stamp.kind.key, "plan.market_id", "BIGINT")
+        none = Column("opt_out_date", "CAST(NULL AS TIMESTAMP)", "TIMESTAMP")
+        condition = f"NOT plan.opt_out AND plan.action IN ('update', 'fill') AND {_NOT_HELD.replace('staged', 'plan')}"
+        return ParcelRows(self.parcel, (key, none), f"plan WHERE {condition}")
 
     def links(self) -> ParcelRows:
         """One row per record that is written or newly linked, in the order of the links' key."""
@@ -278,9 +291,23 @@ class Load:
 
     def absorbed(self) -> ParcelRows:
         """Rows that turned out to be one person: the loser's key, then the winner's (MATCH-7)."""
-        return ParcelRows(self.parcel, (Column("loser_id", "loser_id", "BIGINT"), Column("winner_id", "winner_id", "BIGINT")), "absorbed")
+        source = f"absorbed JOIN plan USING (crm_id) WHERE {_NOT_HELD.replace('staged', 'plan')}"
+        return ParcelRows(self.parcel, (Column("loser_id", "loser_id", "BIGINT"), Column("winner_id", "winner_id", "BIGINT")), source)
 
     def _from_plan(self, condition: str) -> str:
         held = _NOT_HELD.replace("staged", "plan")
-        creator = "LEFT JOIN plan AS creator ON creator.crm_id = plan.same_as" if self.stamp.kind is Kind.USER else ""
-        return f"plan {creator} WHERE {condition} AND {held}"
+        if self.stamp.kind is not Kind.USER:
+            return f"plan WHERE {condition} AND {held}"
+        made = "(creator.seq IS NULL OR creator.seq NOT IN (SELECT seq FROM set_aside))"  # a held record makes no account to share
+        return f"plan LEFT JOIN plan AS creator ON creator.crm_id = plan.same_as WHERE {condition} AND {held} AND {made}"
+
+
+def _first_filled(column: Column) -> Column:
+    """Over several records of one row: the first that says anything. Out wins over in (CONSENT-10)."""
+    if column.name == "opt_out":
+        return Column(column.name, f"bool_or({column.expression})", column.type)
+    if "staged." not in column.expression:
+        return column
+    first = f"first({column.expression} ORDER BY staged.crm_modified_at, staged.crm_id) FILTER (WHERE {column.expression} {{}})"
+    said, filled = first.format("IS NOT NULL"), first.format("<> ''")
+    return Column(column.name, f"coalesce({filled}, {said})" if column.type == "VARCHAR" else said, column.type)

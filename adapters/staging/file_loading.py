@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import duckdb
@@ -10,7 +10,7 @@ import duckdb
 from adapters.staging.duck import literal, quote, staging_errors
 from adapters.staging.files import ExportFile, as_raw
 from adapters.staging.parcel import Parcel
-from adapters.staging.reading import text_of, value_of
+from adapters.staging.reading import value_of
 from sync.errors import ConfigError
 from sync.exported_files import FilePlan, FileTold
 from sync.fields import BOOLEAN, ColumnType, Reading, ValueType
@@ -20,7 +20,7 @@ STREAM = "file"
 _LEFT_OUT = "SELECT count(*) FILTER ({deleted}), count(*) FILTER (NOT {deleted} AND NOT {wanted}) FROM {source}"
 _LOAD = "INSERT INTO raw SELECT {columns} FROM {source} WHERE NOT {deleted} AND {wanted}"
 _NOTE = "INSERT INTO pages VALUES (?, NULL, true, ?, ?, ?, now()::TIMESTAMP)"
-_OFFSET = r":[0-9]{2}(\.[0-9]+)? ?(Z|[+-][0-9]{2}(:?[0-9]{2})?)\s*$"
+_WITHOUT_OFFSET = r"\s*[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?\s*"
 _ORDER = {"lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
 
 
@@ -41,13 +41,14 @@ def load_file(
             gone, outside = (int(each) for each in con.execute(left_out).fetchall()[0])
             rows = int(con.execute(load).fetchall()[0][0])
             con.execute(_NOTE, [STREAM, rows, file.path.stat().st_size, _take_out_nul(con, parcel.fields)])
+            without_offset = _make_utc(con, plan.readings)
             con.execute("COMMIT")
         except (duckdb.InvalidInputException, duckdb.ConversionException) as error:
             todo = "let the export finish, then start again"
             raise ConfigError(f"{file.label} changed while it was read", where=str(file.path), todo=todo) from error
         finally:
             con.close()  # what was not committed is gone with it
-    return FileTold(rows, _newest(parcel, crm_now), _without_offset(parcel), gone, outside)
+    return FileTold(rows, _newest(parcel, crm_now), without_offset, gone, outside)
 
 
 def _take_out_nul(con: duckdb.DuckDBPyConnection, fields: tuple[str, ...]) -> int:
@@ -58,6 +59,20 @@ def _take_out_nul(con: duckdb.DuckDBPyConnection, fields: tuple[str, ...]) -> in
         if count:
             con.execute(f"UPDATE raw SET {quote(name)} = replace({quote(name)}, chr(0), '') WHERE contains({quote(name)}, chr(0))")
     return int(sum(found))
+
+
+def _make_utc(con: duckdb.DuckDBPyConnection, readings: Sequence[Reading]) -> int:
+    """Points in time without an offset are UTC from here on, and say so; returns how many records have one (a finding tells of them)."""
+    fields = [quote(name) for name in dict.fromkeys(each.source for each in readings if each.type.value is ValueType.INSTANT)]
+    bare = {name: f"coalesce(regexp_full_match({name}, {literal(_WITHOUT_OFFSET)}), false)" for name in fields}
+    if not bare:
+        return 0
+    any_bare = " OR ".join(bare.values())
+    count = int(con.execute(f"SELECT count(*) FROM raw WHERE {any_bare}").fetchall()[0][0])
+    if count:
+        told = ", ".join(f"{name} = CASE WHEN {is_bare} THEN trim({name}) || '+00:00' ELSE {name} END" for name, is_bare in bare.items())
+        con.execute(f"UPDATE raw SET {told} WHERE {any_bare}")
+    return count
 
 
 def _deleted(plan: FilePlan) -> str:
@@ -110,13 +125,3 @@ def _newest(parcel: Parcel, crm_now: datetime) -> datetime | None:
     now = f"TIMESTAMP '{crm_now.astimezone(UTC):%Y-%m-%d %H:%M:%S}'"
     found = parcel.execute(f"SELECT max({stamp}) FROM raw WHERE {stamp} <= {now}").fetchall()[0][0]
     return found.replace(tzinfo=UTC) if isinstance(found, datetime) else None
-
-
-def _without_offset(parcel: Parcel) -> int:
-    """Records with a readable point in time that does not say its offset."""
-    bare = [
-        f"coalesce({value_of(reading)} IS NOT NULL AND NOT regexp_matches({text_of(reading)}, {literal(_OFFSET)}), false)"
-        for reading in parcel.readings
-        if reading.type.value is ValueType.INSTANT
-    ]
-    return parcel.scalar(f"SELECT count(*) FROM raw WHERE {' OR '.join(bare)}") if bare else 0

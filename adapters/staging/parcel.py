@@ -48,7 +48,7 @@ class Parcel:
         self.ref = ref
         self.path = path
         self.con = con
-        self.where = f"connector {ref.connector}, {ref.kind.plural}, parcel {ref.parcel_id}"
+        self.where = _where(ref, path)
 
     # -- what it is -------------------------------------------------------------------------------------------------
 
@@ -57,7 +57,8 @@ class Parcel:
             self.con.cursor().execute(_TELL, [key, value])
 
     def told(self, key: str) -> str | None:
-        row = self.con.cursor().execute("SELECT value FROM about WHERE key = ?", [key]).fetchone()
+        with staging_errors(self.where):
+            row = self.con.cursor().execute("SELECT value FROM about WHERE key = ?", [key]).fetchone()
         return None if row is None else str(row[0])
 
     @property
@@ -72,7 +73,8 @@ class Parcel:
 
     def progress(self) -> dict[str, StreamProgress]:
         """Per stream that has at least one staged page."""
-        rows = self.con.cursor().execute(_PROGRESS).fetchall()
+        with staging_errors(self.where):
+            rows = self.con.cursor().execute(_PROGRESS).fetchall()
         return {stream: StreamProgress(None if ended else position, bool(ended), int(count)) for stream, position, ended, count in rows}
 
     def spool(self) -> Spool:
@@ -110,7 +112,7 @@ class ParcelStore:
     """Where the parcels of one installation lie. `root` is the data directory."""
 
     root: Path
-    memory_limit_mb: int = 256
+    memory_limit_mb: int = 192
     threads: int = 2
 
     def find(self, connector: str, kind: Kind, purpose: str) -> ParcelRef | None:
@@ -125,7 +127,7 @@ class ParcelStore:
     def open(self, ref: ParcelRef, *, threads: int | None = None) -> Iterator[Parcel]:
         """`threads`: of the engine, fewer where several threads of ours load at once. Raises StagingFailed when the file is gone or taken."""
         path = self.root / ref.path
-        where = f"connector {ref.connector}, {ref.kind.plural}, parcel {ref.parcel_id}"
+        where = _where(ref, path)
         if not path.exists():
             raise StagingFailed("the parcel is gone", where=where, todo="Start the run again: it reads the records afresh.")
         with staging_errors(where):
@@ -141,7 +143,7 @@ class ParcelStore:
         """A new, empty parcel; whatever lay at its place is gone. It appears under its name only when it is complete."""
         ref = ParcelRef(f"{connector}-{kind}-{purpose}-{uuid4().hex[:12]}", connector, kind, _place(connector, kind, purpose))
         path = self.root / ref.path
-        where = f"connector {ref.connector}, {ref.kind.plural}, parcel {ref.parcel_id}"
+        where = _where(ref, path)
         self.discard(ref)
         with staging_errors(where):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -153,6 +155,7 @@ class ParcelStore:
             con.execute(f"CREATE TABLE raw ({', '.join(f'{quote(name)} VARCHAR' for name in fields)})")
             told = {"parcel_id": ref.parcel_id, "fields": json.dumps(list(fields)), "readings": json.dumps([reading_to_dict(r) for r in readings]), **about}
             con.executemany(_TELL, [[key, value] for key, value in told.items()])
+            con.execute("CHECKPOINT")  # closing would do it too, but says nothing when the disk is full
             con.close()
             fresh.rename(path)
         return ref
@@ -176,6 +179,11 @@ class ParcelStore:
         for path in old:
             _remove(path)
         return len(old)
+
+
+def _where(ref: ParcelRef, path: Path) -> str:
+    """Names the file too: who has to delete a damaged one must find it."""
+    return f"connector {ref.connector}, {ref.kind.plural}, parcel {ref.parcel_id or 'not read yet'} ({path})"
 
 
 def _place(connector: str, kind: Kind, purpose: str) -> str:

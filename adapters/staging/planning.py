@@ -23,14 +23,14 @@ _EMPTY: Mapping[str, str] = {
     "known_links": "crm_id VARCHAR, market_id BIGINT, living BOOLEAN, converted_to VARCHAR, row_hash BIGINT, crm_opt_out BOOLEAN",
     "known_conversions": "contact_crm_id VARCHAR, market_id BIGINT, crm_modified_at TIMESTAMP, lead_crm_id VARCHAR",
     "known_people": "contact_id BIGINT, crm_type VARCHAR, email_key VARCHAR, opt_out BOOLEAN, opt_out_pending BOOLEAN, "
-    "deleted_date TIMESTAMP, do_not_pull BOOLEAN, updated_at TIMESTAMP, crm_modified_at TIMESTAMP, crm_id VARCHAR",
+    "deleted_date TIMESTAMP, do_not_pull BOOLEAN, updated_at TIMESTAMP, crm_modified_at TIMESTAMP, crm_id VARCHAR, merged_into BIGINT",
     "known_holds": "market_id BIGINT, connector VARCHAR, kind VARCHAR, crm_id VARCHAR, living BOOLEAN, converted_to VARCHAR",
     "known_users": "user_id BIGINT, email_key VARCHAR",
     "known_rows": "market_id BIGINT, deleted_date TIMESTAMP, do_not_pull BOOLEAN",
     "known_refs": "ref_kind VARCHAR, crm_id VARCHAR, market_id BIGINT",
     "known_companies": "company_key VARCHAR, market_id BIGINT",
     "matches": "crm_id VARCHAR, market_id BIGINT, how VARCHAR, same_as VARCHAR, gives_values BOOLEAN",
-    "absorbed": "loser_id BIGINT, winner_id BIGINT",
+    "absorbed": "crm_id VARCHAR, loser_id BIGINT, winner_id BIGINT",
 }
 
 
@@ -53,7 +53,7 @@ WHERE facts.crm_id IS NOT NULL AND (
 """
 _CANDIDATES = """
 SELECT email_key, contact_id, deleted_date IS NOT NULL, updated_at, crm_modified_at, crm_id, coalesce(do_not_pull, false)
-FROM known_people WHERE email_key IN (SELECT address_key FROM facts)
+FROM known_people WHERE email_key IN (SELECT address_key FROM facts) AND merged_into IS NULL
 """
 _HOLDS = "SELECT market_id, connector, kind, crm_id, converted_to FROM known_holds WHERE living"
 _CONVERSIONS = "SELECT contact_crm_id, market_id FROM known_conversions ORDER BY contact_crm_id, crm_modified_at DESC NULLS LAST, lead_crm_id"
@@ -110,8 +110,9 @@ def keep_matches(parcel: Parcel, matches: Sequence[Match]) -> None:
             }
         ),
     )
-    pairs = [(loser, m.market_id) for m in matches for loser in m.absorbs if m.market_id is not None]
-    parcel.learn("absorbed", pa.table({"loser_id": pa.array([p[0] for p in pairs], pa.int64()), "winner_id": pa.array([p[1] for p in pairs], pa.int64())}))
+    merges = [(match.crm_id, loser, match.market_id) for match in matches for loser in match.absorbs if match.market_id is not None]
+    columns = {"crm_id": pa.string(), "loser_id": pa.int64(), "winner_id": pa.int64()}
+    parcel.learn("absorbed", pa.table({name: pa.array([each[at] for each in merges], type_) for at, (name, type_) in enumerate(columns.items())}))
 
 
 _USER_CLAIMS = """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -41,9 +42,9 @@ def postgres_market(postgres_address: str) -> Iterator[Callable[[], str]]:
 
 
 @pytest.fixture(scope="session")
-def prefect_server() -> Iterator[None]:
-    """One Prefect server for all tests of flows; only tests that ask for it pay for it."""
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Path]]:
+    """One Prefect server for all tests of flows; only tests that ask for it pay for it. → where it keeps things."""
     from tests.flows.prefect_server import calm_server  # the import costs seconds
 
-    with calm_server():
-        yield
+    with calm_server(tmp_path_factory.mktemp("prefect")) as places:
+        yield places

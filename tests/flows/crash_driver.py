@@ -1,14 +1,17 @@
 """The initial sync's road without Prefect, run by processes that are there to be killed.
 
 `python -m tests.flows.crash_driver` imports everything once (seconds), then forks one process per order (milliseconds). An order is a line
-of JSON on standard input: {"config", "run_id", "kill", "full", "flush_bytes"}; the answer, a line on standard output, is a JSON object with `signal`
-(9: it was killed), `error` (the type of what it raised, and its text), or neither: it came to its end.
+of JSON on standard input, the answer a line on standard output: `signal` (9: it was killed), or `error`, `text` and `exit_code` of what it
+raised, or nothing: it came to its end. An order says
 
-`kill` is one of
-    {"after_s": seconds}                          from outside, so long after the start
-    {"kind", "verb", "ended", "nth", "after_s"}   when that sign of life comes for the n-th time, or so long after it
-`full` is the largest size in bytes that a file may grow to: a disk that has no more room for it. `flush_bytes`: how much of a stream is
-staged at once.
+    config, run_id, connector      what to run
+    again                          true: read everything once more
+    kill                           {"after_s"}: from outside, so long after the start
+                                   {"kind", "verb", "ended", "nth", "after_s"}: at the n-th such sign of life, or so long after it
+    full                           {"bytes"} or {"bytes", "kind", "verb"}: files can't grow beyond, from the start or from a sign of life on
+    flush_bytes                    how much of a stream is staged at once
+    secrets                        environment variables of this run
+    leave                          true: answer {"left": id} at once; the order {"wait": id} gives that run's answer
 """
 
 from __future__ import annotations
@@ -25,13 +28,15 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import great_expectations.expectations
+
 import flows.pull
 import tasks.extract
 from sync.errors import MarketsyncError
 from sync.records import RunRef
 from tasks.extract import extract
+from tasks.operate import INITIAL_FLOW
 from tasks.progress import Step, listening
-from tasks.runs import INITIAL, INITIAL_FLOW, begin, finished_kinds, is_complete, only_run
+from tasks.runs import INITIAL, begin, finished_kinds, is_complete, only_run
 from tasks.schema import replicate_schema
 from tasks.verify import verify
 from tasks.wiring import installation, now
@@ -42,15 +47,17 @@ assert great_expectations  # imported for the seconds that it takes: a fork has 
 for step in ("extract_named", "plan", "check", "commit", "set_rejected_aside"):
     setattr(flows.pull, step, getattr(flows.pull, step).fn)
 
+Order = dict[str, Any]
 
-def road(config: str, run_id: str) -> None:
+
+def road(config: str, run_id: str, connector: str, *, again: bool) -> None:
     """What `flows.initial_sync` does, in its order."""
-    run = RunRef(run_id, INITIAL_FLOW, "acme", config)
+    run = RunRef(run_id, INITIAL_FLOW, connector, config)
     with only_run(run):
         kinds = begin(run)
-        if is_complete(run):
+        if is_complete(run) and not again:
             return
-        done = finished_kinds(run, kinds)
+        done = frozenset() if again else finished_kinds(run, kinds)
         schema = replicate_schema.fn(run)
         with ThreadPoolExecutor() as pool:
             futures = {kind: pool.submit(extract.fn, run, kind, INITIAL, schema) for kind in kinds if kind not in done}
@@ -64,48 +71,57 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-class Assassin:
-    """Kills its own process at the sign of life that the order names."""
+def fill_disk(limit: int) -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
 
-    def __init__(self, kill: dict[str, Any]) -> None:
-        self._kill = kill
-        self._left = int(kill.get("nth", 1))
+
+class Trouble:
+    """Makes at the chosen signs of life what the order asks for."""
+
+    def __init__(self, order: Order) -> None:
+        self._kill: Order = order.get("kill") or {}
+        self._full: Order = order.get("full") or {}
+        self._left = int(self._kill.get("nth", 1))
         self._lock = threading.Lock()
+        if self._full and "verb" not in self._full:
+            fill_disk(self._full["bytes"])
 
     def __call__(self, step: Step) -> None:
-        wanted = self._kill
-        if (step.kind, step.verb, step.ended) != (wanted["kind"], wanted["verb"], wanted["ended"]):
-            return
+        if (step.kind, step.verb) == (self._full.get("kind"), self._full.get("verb")):
+            fill_disk(self._full["bytes"])
+        if (step.kind, step.verb, step.ended) == (self._kill.get("kind"), self._kill.get("verb"), self._kill.get("ended")):
+            self._count_down()
+
+    def _count_down(self) -> None:
         with self._lock:
             self._left -= 1
             if self._left != 0:
                 return
-        if wanted.get("after_s"):
-            timer = threading.Timer(wanted["after_s"], die)
+        if self._kill["after_s"]:
+            timer = threading.Timer(self._kill["after_s"], die)
             timer.daemon = True
             timer.start()
         else:
             die()
 
 
-def work(order: dict[str, Any], answer: int) -> None:
+def work(order: Order, answer: int) -> None:
     """One run in its own process; what it raises goes to the pipe."""
-    if order.get("full"):
-        resource.setrlimit(resource.RLIMIT_FSIZE, (order["full"], resource.RLIM_INFINITY))
+    os.environ.update(order.get("secrets") or {})
     if order.get("flush_bytes"):
         assert hasattr(tasks.extract, "_FLUSH_BYTES")
         tasks.extract._FLUSH_BYTES = order["flush_bytes"]
-    kill = order.get("kill") or {}
     try:
-        with listening(Assassin(kill) if "verb" in kill else lambda _: None):
-            road(order["config"], order["run_id"])
+        with listening(Trouble(order)):
+            road(order["config"], order["run_id"], order["connector"], again=bool(order.get("again")))
     except MarketsyncError as error:
         os.write(answer, json.dumps({"error": type(error).__name__, "text": str(error), "exit_code": error.exit_code}).encode())
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001  the test shows it
         os.write(answer, json.dumps({"error": type(error).__name__, "text": traceback.format_exc()[-4000:]}).encode())
 
 
-def obey(order: dict[str, Any]) -> dict[str, Any]:
+def start(order: Order) -> tuple[int, int]:
+    """→ the id of the new process, and where its answer will come from."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -114,22 +130,38 @@ def obey(order: dict[str, Any]) -> dict[str, Any]:
         work(order, writing)
         os._exit(0)
     os.close(writing)
-    after_s = None if "verb" in (order.get("kill") or {}) else (order.get("kill") or {}).get("after_s")
-    if after_s is not None:
-        time.sleep(after_s)
-        os.kill(child, signal.SIGKILL)
+    return child, reading
+
+
+def finish(child: int, reading: int) -> Order:
     with os.fdopen(reading, "rb") as answer:
         said = answer.read()
     _, status = os.waitpid(child, 0)
     if os.WIFSIGNALED(status):
         return {"signal": os.WTERMSIG(status)}
-    return json.loads(said) if said else {}
+    found: Order = json.loads(said) if said else {}
+    return found
+
+
+def obey(order: Order, left: dict[int, int]) -> Order:
+    if "wait" in order:
+        return finish(order["wait"], left.pop(order["wait"]))
+    child, reading = start(order)
+    if order.get("leave"):
+        left[child] = reading
+        return {"left": child}
+    kill = order.get("kill") or {}
+    if kill and "verb" not in kill:
+        time.sleep(kill["after_s"])
+        os.kill(child, signal.SIGKILL)
+    return finish(child, reading)
 
 
 def main() -> None:
+    left: dict[int, int] = {}
     print(json.dumps({"ready": True}), flush=True)
     for line in sys.stdin:
-        print(json.dumps(obey(json.loads(line))), flush=True)
+        print(json.dumps(obey(json.loads(line), left)), flush=True)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,17 @@ KEYS = {"users": "user_id", "accounts": "account_id", "contacts": "contact_id", 
 POINTERS = {"owner_id": "users", "account_id": "accounts", "contact_id": "contacts", "user_id": "users", "opportunity_id": "opportunities"}
 TABLE_OF_KIND = {"user": "users", "account": "accounts", "lead": "contacts", "contact": "contacts", "opportunity": "opportunities"}
 BOOKS = {"alembic_version", "runs", "findings", "parcels", "key_sequences"}
-OWN_CLOCK = {"created_at", "updated_at", "deleted_date", "first_seen_at", "written_at", "opt_out_date", "first_held_at", "last_held_at", "released_at"}
+OWN_CLOCK = {
+    "created_at",
+    "updated_at",
+    "deleted_date",
+    "first_seen_at",
+    "written_at",
+    "opt_out_date",
+    "first_held_at",
+    "last_held_at",
+    "released_at",
+}
 STAMPS_ELSEWHERE = {"consent_ledger": {"at"}, "outbox": {"next_try_at", "acknowledged_at"}, "field_catalogue": {"added_at", "seen_at"}}
 OWN_IDS = {"entry_id", "outbox_id", "quarantine_id", "parcel_id", "run_id"}
 
@@ -47,7 +57,7 @@ def _rows(connection: sa.Connection, table: sa.Table, names: Mapping[str, Mappin
     clock = OWN_CLOCK | STAMPS_ELSEWHERE.get(table.name, set())
     rows = (
         tuple((column, _told(table.name, row, column, clock, names)) for column in row if column not in OWN_IDS)
-        for row in connection.execute(sa.select(table)).mappings()
+        for row in map(dict[str, Any], connection.execute(sa.select(table)).mappings())
     )
     return sorted(rows, key=repr)
 
@@ -70,5 +80,7 @@ def differences(found: State, expected: State) -> list[str]:
         pairs = zip(sorted(here - there, key=repr), sorted(there - here, key=repr), strict=False)
         cells = [cell for one, other in pairs for cell in zip(one, other, strict=True) if cell[0] != cell[1]]
         if len(found[table]) != len(expected[table]) or here != there:
-            told.append(f"{table}: {len(found[table])} rows instead of {len(expected[table])}, {len(here - there)} of another content: {cells[:9]}")
+            told.append(
+                f"{table}: {len(found[table])} rows instead of {len(expected[table])}, {len(here - there)} of another content: {cells[:9]}"
+            )
     return told

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from prefect.states import State
+from prefect.client.schemas.objects import State
 
 from adapters.sandbox.sugarcrm import FaultRule, RunningSandbox
 from flows.initial_sync import initial_sync
@@ -58,7 +58,9 @@ def finished_tasks(caplog: pytest.LogCaptureFixture) -> dict[str, str]:
     return {name: found[1] for name, found in told if name and found}
 
 
-def test_an_initial_sync_completes_with_a_summary_and_tasks_that_read_as_sentences(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_initial_sync_completes_with_a_summary_and_tasks_that_read_as_sentences(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """INIT-1, GATE-5, FLOW-4: and a second run of a completed one asks the CRM for nothing."""
     with sandbox() as crm:
         place = lite_place(tmp_path).write(crm.url)

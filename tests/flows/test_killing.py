@@ -15,7 +15,7 @@ import pytest
 
 from adapters.sandbox.sugarcrm import Nastiness, RunningSandbox
 from tests.flows.market_state import State, differences, market_state
-from tests.flows.place import Driver, Place, page_requests, sandbox, staged_requests
+from tests.flows.place import Driver, Place, lite_place, page_requests, sandbox, staged_requests
 
 SEED = int(os.environ.get("MARKETSYNC_SEED", "7"))
 MORE = int(os.environ.get("MARKETSYNC_KILLS", "0"))
@@ -69,13 +69,13 @@ class Killed:
         self._staged: list[tuple[int, list[tuple[str, str]]]] = []
 
     def kill(self, kill: dict[str, Any]) -> None:
-        answer = self.driver.run(self.place, kill=kill, flush_bytes=FLUSH)
+        answer = self.driver.run_on(self.place, kill=kill, flush_bytes=FLUSH)
         assert "error" not in answer, answer["text"]
         self.deaths += answer.get("signal") == 9
         self._staged.append((len(page_requests(self.crm)), staged_requests(self.place)))
 
     def finish(self) -> None:
-        answer = self.driver.run(self.place, flush_bytes=FLUSH)
+        answer = self.driver.run_on(self.place, flush_bytes=FLUSH)
         assert answer == {}, answer
 
     def asked_again(self) -> list[tuple[str, str]]:
@@ -125,6 +125,23 @@ def test_a_killed_sync_ends_like_an_undisturbed_one_and_asks_for_no_staged_page_
     assert again == []
     assert reached > 50
     assert killed.deaths >= 0.8 * len(kills), "most of these kills have to hit a running process"
+
+
+@pytest.mark.parametrize("kind", ["account", "opportunity"])
+def test_a_parcel_that_was_committed_when_the_run_died_is_not_taken_for_a_fresh_read(kind: str, driver: Driver, tmp_path: Path) -> None:
+    """Killed between the commit and the tidying, then completed: reading everything once more sees what changed in the CRM since."""
+    few = "[connectors.acme.pull]\nleads = false\ncontacts = false"
+    module, name = ("Accounts", "account_name") if kind == "account" else ("Opportunities", "opportunity_name")
+    with sandbox() as crm:
+        place = lite_place(tmp_path).write(crm.url, connector=few)
+        assert driver.run(place, kill=at(kind, "commit", ended=True)) == {"signal": 9}
+        assert driver.run(place) == {}
+        one = next(crm.control.dump(module, deleted=False))["id"]
+        crm.control.edit(module, one, {"name": "Renamed Since"})
+        assert driver.run(place, again=True) == {}
+        rows = [dict(row) for row in market_state(place.market_url)[module.lower()]]
+        assert [row[name] for row in rows if row["crm_id"] == one] == ["Renamed Since"]
+        assert [path for path in place.parcels() if "committed" not in path.parts] == []
 
 
 def _place(market: str, request: pytest.FixtureRequest, folder: Path) -> Place:

@@ -46,7 +46,12 @@ def picture_of_market(road: PullRoad, imported: dict[int, int]) -> Picture:
             for each in road.rows("SELECT * FROM accounts WHERE account_id <> 1")
         ),
         "users": _sorted(
-            [each["crm_id"], each["email"], each["last_name"], sorted(k["crm_id"] for k in links if k["kind"] == "user" and k["market_id"] == each["user_id"])]
+            [
+                each["crm_id"],
+                each["email"],
+                each["last_name"],
+                sorted(k["crm_id"] for k in links if k["kind"] == "user" and k["market_id"] == each["user_id"]),
+            ]
             for each in road.rows("SELECT * FROM users")
         ),
         "queued": _sorted([each["crm_kind"], each["crm_id"]] for each in road.rows("SELECT crm_kind, crm_id FROM outbox")),
@@ -84,7 +89,12 @@ def picture_of_world(world: World) -> Picture:
         ),
         "accounts": _sorted([each["id"], each["name"], each["owner"], users.get(each["owner_row"])] for each in world.accounts.values()),
         "users": _sorted(
-            [user["id"], user["email"], user["name"], sorted(crm_id for (kind, crm_id), link in world.links.items() if kind == "user" and link.row == row)]
+            [
+                user["id"],
+                user["email"],
+                user["name"],
+                sorted(crm_id for (kind, crm_id), link in world.links.items() if kind == "user" and link.row == row),
+            ]
             for row, user in world.users.items()
         ),
         "queued": _sorted([kind, crm_id] for kind, crm_id in world.queued),
@@ -98,3 +108,16 @@ def _sorted(rows: Any) -> list[Any]:
 
 def _flag(value: Any) -> bool | None:
     return None if value is None else bool(value)
+
+
+def differences(found: Picture, expected: Picture) -> list[str]:
+    """What only one of them has; empty when they agree."""
+    lines = []
+    for table, rows in found.items():
+        lines += [
+            f"Market only, {table}: {row}" for row in rows if row not in expected[table] or rows.count(row) > expected[table].count(row)
+        ]
+        lines += [
+            f"reference only, {table}: {row}" for row in expected[table] if row not in rows or rows.count(row) < expected[table].count(row)
+        ]
+    return lines

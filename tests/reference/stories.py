@@ -67,12 +67,17 @@ class Batch:
 def raw(kind: Kind, record: Record) -> dict[str, Any]:
     """A record as SugarCRM would send it. "No reference" is null in some records and an empty text in others."""
     nothing = "" if record["id"][-1] in "24" else None
-    sent: dict[str, Any] = {"id": record["id"], "date_modified": f"2026-01-01T{record['modified'] // 60:02}:{record['modified'] % 60:02}:00Z"}
+    sent: dict[str, Any] = {
+        "id": record["id"],
+        "date_modified": f"2026-01-01T{record['modified'] // 60:02}:{record['modified'] % 60:02}:00Z",
+    }
     if kind in (Kind.LEAD, Kind.CONTACT, Kind.ACCOUNT):
         sent["assigned_user_id"] = record["owner"] or nothing
     if kind is not Kind.ACCOUNT:
         flags = {} if kind is Kind.USER or record["out"] is None else {"opt_out": record["out"]}
-        sent["email"] = [] if record["email"] is None and not flags else [{"email_address": record["email"], "primary_address": True, **flags}]
+        sent["email"] = (
+            [] if record["email"] is None and not flags else [{"email_address": record["email"], "primary_address": True, **flags}]
+        )
     if kind is Kind.USER:
         return sent | {"last_name": record["name"]}
     if kind is Kind.ACCOUNT:
@@ -102,7 +107,8 @@ _FIELDS: dict[Kind, dict[str, st.SearchStrategy[Any]]] = {
     Kind.CONTACT: _people(Kind.CONTACT),
 }
 IMPORTS = st.lists(
-    st.tuples(st.sampled_from(EMAILS), st.booleans(), st.integers(1, 3), st.booleans(), st.sampled_from((False, False, False, True))), max_size=4
+    st.tuples(st.sampled_from(EMAILS), st.booleans(), st.integers(1, 3), st.booleans(), st.sampled_from((False, False, False, True))),
+    max_size=4,
 )
 
 

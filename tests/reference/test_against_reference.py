@@ -10,19 +10,19 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from sync.records import Kind
 from tests.postgres import create_database, drop_database
 from tests.pull_road import PullRoad, pull_road
-from tests.reference.compare import picture_of_market, picture_of_world
+from tests.reference.compare import differences, picture_of_market, picture_of_world
 from tests.reference.stories import IMPORTS, READINGS, Batch, batches
 from tests.reference.world import World
 
 _numbers = itertools.count(1)
 _AS_MANY_AS_THE_PROFILE = settings(deadline=None, suppress_health_check=list(HealthCheck))
-_FEW = settings(_AS_MANY_AS_THE_PROFILE, max_examples=max(3, settings.default.max_examples // 8))  # type: ignore[union-attr]
+_FEW = settings(_AS_MANY_AS_THE_PROFILE, max_examples=max(3, settings.default.max_examples // 4))  # type: ignore[union-attr]
 Import = tuple[str | None, bool, int, bool, bool]
 NewRoad = Callable[[], AbstractContextManager[PullRoad]]
 
@@ -95,9 +95,13 @@ def _put_imports(road: PullRoad, world: World, imports: list[Import]) -> dict[in
 def _walk(road: PullRoad, world: World, story: list[Batch], imports: list[Import]) -> None:
     known = _put_imports(road, world, imports)
     for clock, batch in enumerate(story, start=10):
+        if not batch.records:
+            continue
         road.commit_records(batch.kind, READINGS[batch.kind], batch.flushes(), gate=False)
         world.pull(batch.kind.value, batch.records, clock)
-        assert picture_of_market(road, known) == picture_of_world(world), f"after batch {clock - 10} ({batch.kind.plural})"
+        assume(not world.crowded)  # several leads of one contact in one batch: `tests/tasks` has them
+        found = differences(picture_of_market(road, known), picture_of_world(world))
+        assert not found, "\n".join([f"after batch {clock - 10} ({batch.kind.plural}):", *found])
 
 
 @_AS_MANY_AS_THE_PROFILE

@@ -37,6 +37,8 @@ class World:
     ledger: list[tuple[int, bool]] = field(default_factory=list)
     pending: set[int] = field(default_factory=set)
     numbers: int = 0
+    crowded: bool = False  # two records of one batch wrote to one row
+    _written: set[int] = field(default_factory=set)
 
     # -- what a test puts in place ------------------------------------------------------------------------------------
 
@@ -62,6 +64,7 @@ class World:
 
     def pull(self, kind: str, records: Iterable[Record], clock: int) -> None:
         """One batch of one kind, in the order in which the records were modified (MATCH-9); then what waits is linked (PULL-6)."""
+        self._written = set()
         newest: dict[str, Record] = {}
         for record in records:
             if record["id"] not in newest or record["modified"] > newest[record["id"]]["modified"]:
@@ -89,7 +92,12 @@ class World:
     def _account(self, kind: str, record: Record, clock: int) -> None:
         known = self.links.get((kind, record["id"]))
         row = known.row if known else self.number()
-        self.accounts[row] = {"id": record["id"], "name": record["name"], "owner": record["owner"], "owner_row": self._row_of("user", record["owner"])}
+        self.accounts[row] = {
+            "id": record["id"],
+            "name": record["name"],
+            "owner": record["owner"],
+            "owner_row": self._row_of("user", record["owner"]),
+        }
         self.links[kind, record["id"]] = Link(row, record, None, None)
 
     # -- people -------------------------------------------------------------------------------------------------------
@@ -103,6 +111,8 @@ class World:
             return
         elif known is None or known.row != row or known.seen != record:
             self._apply(kind, record, row, known, clock)
+            self.crowded = self.crowded or row in self._written
+            self._written.add(row)
         base = record["out"] if record["out"] is not None else known.base if known else None
         self.links[kind, record["id"]] = Link(row, record, base, record.get("converted_to"))
         for loser in absorbed:
@@ -118,7 +128,13 @@ class World:
         rows = [row for row, person in self.people.items() if address and key(person["email"]) == address and self._free(kind, record, row)]
         # MATCH-5: not deleted, updated last; then the CRM's stamp, then ids, so that ties always fall the same way.
         rows.sort(
-            key=lambda row: (self.people[row]["deleted"], -self.people[row]["updated"], -(self.people[row]["modified"] or 0), self.people[row]["crm_id"] or "", row)
+            key=lambda row: (
+                self.people[row]["deleted"],
+                -self.people[row]["updated"],
+                -(self.people[row]["modified"] or 0),
+                self.people[row]["crm_id"] or "",
+                row,
+            )
         )
         return (rows[0] if rows else None), []
 
@@ -202,7 +218,12 @@ class World:
         self.ledger.append((row, out))
 
     def _overwrite(self, kind: str, record: Record, person: Record) -> None:
-        person |= {"type": kind.capitalize(), "crm_id": record["id"], "modified": record["modified"], "email": (record["email"] or "").strip() or None}
+        person |= {
+            "type": kind.capitalize(),
+            "crm_id": record["id"],
+            "modified": record["modified"],
+            "email": (record["email"] or "").strip() or None,
+        }
         person["values"] = {**person["values"], **record["values"]}
         person |= {"owner": record["owner"], "owner_row": self._row_of("user", record["owner"])}
         person |= {"account": record["account"], "account_row": self._row_of("account", record["account"])}

@@ -17,7 +17,9 @@ EVERY = [
 ]
 
 
-def facts(market: bool | None, crm: bool | None, base: bool | None = UNSAID, *, adoption: bool = False, pending: bool = False) -> ConsentFacts:
+def facts(
+    market: bool | None, crm: bool | None, base: bool | None = UNSAID, *, adoption: bool = False, pending: bool = False
+) -> ConsentFacts:
     return ConsentFacts(market, crm, base, adoption, pending)
 
 

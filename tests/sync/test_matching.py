@@ -47,9 +47,7 @@ class World:
     rows_of_contacts: frozenset[int] = frozenset()
 
     def match(self, kind: Kind, *claims: Claim) -> dict[str, Match]:
-        found = match_people(
-            "acme", kind, claims, {ANN: self.rows}, self.rows_of_leads, self.row_of_contact, self.rows_of_contacts
-        )
+        found = match_people("acme", kind, claims, {ANN: self.rows}, self.rows_of_leads, self.row_of_contact, self.rows_of_contacts)
         return {match.crm_id: match for match in found}
 
 
@@ -230,7 +228,9 @@ def matched(*claims: UserClaim, by_address: dict[str, int] | None = None) -> dic
 
 
 def test_init_4_a_user_is_matched_by_id_then_by_address_else_new() -> None:
-    found = matched(user("u1", row=5), user("u2", address="bob@example.com"), user("u3", address="eve@example.com"), by_address={"bob@example.com": 6})
+    found = matched(
+        user("u1", row=5), user("u2", address="bob@example.com"), user("u3", address="eve@example.com"), by_address={"bob@example.com": 6}
+    )
     assert [found[each].market_id for each in ("u1", "u2", "u3")] == [5, 6, None]
     assert all(match.writes and match.same_as is None for match in found.values())
 

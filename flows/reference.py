@@ -1,0 +1,105 @@
+"""The reference pages, made from the code: `python -m flows.reference` writes them, `--check` only says whether they are up to date.
+
+docs/commands.md and docs/settings.md are made as a whole; docs/market.md between its two marks.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import click
+
+from flows.cli import cli
+from sync.settings_reference import SettingDoc, TableDoc, table_docs
+from tasks.market_reference import market_tables
+
+DOCS = Path(__file__).parent.parent / "docs"
+BEGIN, END = "<!-- made from the code: begin -->", "<!-- made from the code: end -->"
+_MADE = "<!-- Made by `python -m flows.reference`. Change the code, not this page. -->"
+
+
+def main() -> int:
+    """0: the pages are up to date, or are now. 1: `--check` found one that is not."""
+    stale = [path for path, text in pages() if not path.exists() or path.read_text(encoding="utf-8") != text]
+    if "--check" in sys.argv[1:]:
+        for path in stale:
+            click.echo(f"{path} is not up to date; `python -m flows.reference` writes it")
+        return 1 if stale else 0
+    for path, text in pages():
+        path.write_text(text, encoding="utf-8")
+    return 0
+
+
+def pages() -> Iterator[tuple[Path, str]]:
+    """Every page that is made from the code, as it has to be."""
+    made: dict[str, Callable[[], str]] = {"commands.md": commands_page, "settings.md": settings_page}
+    for name, page in made.items():
+        yield DOCS / name, page()
+    market = (DOCS / "market.md").read_text(encoding="utf-8")
+    before, _, rest = market.partition(BEGIN)
+    after = rest.partition(END)[2]
+    yield DOCS / "market.md", f"{before}{BEGIN}\n{market_tables()}{END}{after}"
+
+
+def commands_page() -> str:
+    """Every command with its whole help text."""
+    parts = [_MADE, "# Commands", "", "`marketsync COMMAND --help` says the same. Exit codes: [errors.md](errors.md).", ""]
+    for path, command in commands():
+        parts += [f"## {path}", "", "```text", _help(path, command).rstrip(), "```", ""]
+    return "\n".join(parts)
+
+
+def commands() -> Iterator[tuple[str, click.Command]]:
+    """Every command and group by what is typed, depth first."""
+    yield from _below("marketsync", cli)
+
+
+def _below(path: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
+    yield path, command
+    if isinstance(command, click.Group):
+        for name, inner in command.commands.items():
+            yield from _below(f"{path} {name}", inner)
+
+
+def _help(path: str, command: click.Command) -> str:
+    context = click.Context(command, info_name=path, terminal_width=100, max_content_width=100)
+    return command.get_help(context)
+
+
+def settings_page() -> str:
+    """Every setting by table, with unit and default."""
+    parts = [
+        _MADE,
+        "# Settings",
+        "",
+        "One TOML file; `marketsync init` writes it with all of this as comments. Relative paths start at the folder of the file.",
+        'Secrets never stand in it: `{ env = "NAME" }`, `{ file = "path" }` or `{ prefect_block = "name" }` say where they are.',
+        "",
+    ]
+    for table in table_docs():
+        parts += _settings_table(table)
+    return "\n".join(parts)
+
+
+def _settings_table(table: TableDoc) -> list[str]:
+    head = [f"## [{table.table}]" if table.table else "## At the top of the file", "", table.text, ""]
+    if not table.settings:
+        return head
+    rows = [f"| `{setting.key}` | {_cell(setting)} | {setting.unit} | {_default(setting)} |" for setting in table.settings]
+    return [*head, "| setting | what it is | unit | default |", "|---|---|---|---|", *rows, ""]
+
+
+def _cell(setting: SettingDoc) -> str:
+    text = setting.text.replace("|", "\\|")
+    example = "" if setting.default or not setting.example else f"Example: `{setting.example}`"
+    return f"{text} {example}".strip()
+
+
+def _default(setting: SettingDoc) -> str:
+    return "has to be given" if setting.mandatory else f"`{setting.default}`" if setting.default else "none"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,22 @@
+"""The Market's tables as a page for people who write SQL, made from the comments that the schema carries."""
+
+from __future__ import annotations
+
+from sqlalchemy.dialects import postgresql
+
+from adapters.market.schema import metadata
+from adapters.market.schema_books import crm_links  # its module adds the books to the metadata
+
+
+def market_tables() -> str:
+    """Markdown: one table per table, the main ones first."""
+    assert crm_links.metadata is metadata
+    parts: list[str] = []
+    for table in metadata.tables.values():
+        parts += [f"### {table.name}", "", table.comment or "", "", "| column | type | what it holds |", "|---|---|---|"]
+        for column in table.columns:
+            key = " (**key**)" if column.primary_key else ""
+            kind = str(column.type.compile(dialect=postgresql.dialect())).lower().replace(' collate "c"', "")  # type: ignore[no-untyped-call]
+            parts.append(f"| `{column.name}` | {kind} | {(column.comment or '').replace('|', chr(92) + '|')}{key} |")
+        parts.append("")
+    return "\n".join(parts) + "\n"

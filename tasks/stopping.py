@@ -1,0 +1,51 @@
+"""Ctrl-C while a flow is at work: reading ends after the page that is under way, and what it brought is staged (INIT-7)."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from tasks.progress import Step, listening
+
+STOPPED = 130
+
+
+class Stopping:
+    """`asked`: somebody pressed Ctrl-C. Libraries turn the interrupt into errors of their own, so this is what tells them apart."""
+
+    def __init__(self, told: Callable[[], None]) -> None:
+        self.asked = False
+        self._told = told
+
+    def interrupt(self, _number: int, _frame: FrameType | None) -> None:
+        """The second time the process ends at once: every step can bear that."""
+        if self.asked:
+            os._exit(STOPPED)
+        self.asked = True
+        # From a thread: the interrupted one may be in the middle of writing to the terminal.
+        threading.Thread(target=self._told, daemon=True).start()
+        raise KeyboardInterrupt
+
+    def hear(self, step: Step) -> None:
+        """Ends the threads that read; a signal reaches the main thread only."""
+        if self.asked and step.verb == "extract" and not step.ended:
+            raise KeyboardInterrupt
+
+
+@contextmanager
+def stoppable(told: Callable[[], None]) -> Iterator[Stopping]:
+    """Ctrl-C raises KeyboardInterrupt here and ends the reading threads; `told` is called when it comes. Only the main thread can."""
+    stopping = Stopping(told)
+    if threading.current_thread() is not threading.main_thread():
+        yield stopping
+        return
+    before = signal.signal(signal.SIGINT, stopping.interrupt)
+    try:
+        with listening(stopping.hear):
+            yield stopping
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,44 @@
+"""Ctrl-C while a flow is at work."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+
+import pytest
+
+from tasks.progress import Step, tell
+from tasks.stopping import stoppable
+
+
+def step(verb: str, *, ended: bool = False) -> Step:
+    return Step("run", "contact", verb, 10, 100, ended)
+
+
+def test_ctrl_c_stops_the_threads_that_read_and_nothing_that_writes_init_7() -> None:
+    """INIT-7"""
+    told = threading.Event()
+    with stoppable(told.set) as stopping:
+        tell(step("extract"))
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+        assert stopping.asked and told.wait(5)
+        with pytest.raises(KeyboardInterrupt):
+            tell(step("extract"))
+        tell(step("extract", ended=True))
+        tell(step("commit"))
+    tell(step("extract"))
+
+
+def test_where_no_signal_can_come_the_work_goes_on_all_the_same() -> None:
+    asked: list[bool] = []
+
+    def work() -> None:
+        with stoppable(lambda: None) as stopping:
+            asked.append(stopping.asked)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert asked == [False]

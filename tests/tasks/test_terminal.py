@@ -1,0 +1,35 @@
+"""Progress where the output is no terminal, and the bars where it is one."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from rich.console import Console
+
+from tasks.progress import Step, tell
+from tasks.terminal import _Bars, _columns, _InOrder, progress_shown
+
+
+def test_one_line_per_finished_step_and_no_control_characters(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress_shown():
+        tell(Step("r", "contact", "extract", 0, 2_000))
+        tell(Step("r", "contact", "extract", 1_000, 2_000))
+        tell(Step("r", "contact", "extract", 2_000, 2_000, ended=True))
+        tell(Step("r", "user", "commit", 0, 0, ended=True))
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1 and re.fullmatch(r"  contacts: 2,000 read in \d+\.\d s", lines[0])
+
+
+def test_the_bars_stand_in_the_order_of_the_pull_and_each_kind_has_one() -> None:
+    console = Console(width=110, record=True)
+    bars = _InOrder(*_columns(), console=console)
+    show = _Bars(bars)
+    show(Step("r", "opportunity", "extract", 10, 30))
+    show(Step("r", "user", "commit", 0, None))
+    show(Step("r", "user", "commit", 5, 5, ended=True))
+    show(Step("r", "user", "extract", 1, 1))
+    console.print(next(iter(bars.get_renderables())))
+    users, opportunities = (line.split() for line in console.export_text().splitlines())
+    assert users[:2] == ["users", "written"] and " ".join(users).endswith("5 of 5")
+    assert opportunities[:2] == ["opportunities", "reading"] and "10 of 30" in " ".join(opportunities)
