@@ -12,7 +12,7 @@ from sync.records import PEOPLE, CommitCounts, Cursor, ParcelRef, RunRef
 from tasks.check import check_parcel
 from tasks.plan import plan_parcel
 from tasks.progress import Step, tell
-from tasks.report import keep_counts, report_path
+from tasks.report import counts_of, keep_counts, report_path
 from tasks.wiring import RETRY, Installation, installation, now
 
 COMMITTED = "committed"
@@ -22,6 +22,9 @@ COMMITTED = "committed"
 def commit(run: RunRef, ref: ParcelRef, cursor_moves: bool = True) -> CommitCounts:
     """Commits the parcel, or finds that it is committed; then it is set aside for whoever wants to look at it."""
     home = installation(run.config)
+    earlier = counts_of(run, ref)
+    if earlier is not None and not home.parcels.is_open(ref):
+        return earlier  # a try that died after its last act
     with home.parcels.open(ref) as parcel:
         tell(Step(run.run_id, ref.kind.value, "commit", 0, None))
         counts = commit_parcel(home, run, parcel, cursor_moves=cursor_moves)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sync.records import CommitCounts, Finding, Kind, ParcelRef, RunRef
 from sync.report import ParcelReport, RunReport, VerificationLine, part_from_json, part_to_json
-from tasks.wiring import Installation, installation
+from tasks.wiring import Installation, config_path, installation
 
 
 def keep_part(run: RunRef, part: ParcelReport) -> None:
@@ -29,9 +29,18 @@ def _part(run: RunRef, kind: Kind, parcel_id: str) -> Path:
 
 
 def kept_parts(home: Installation, run: RunRef) -> tuple[ParcelReport, ...]:
-    """In the order in which the kinds are pulled."""
+    """In the order in which the kinds are pulled; without the batches in which nothing came, unless it is a kind's only one."""
     parts = [part_from_json(path.read_text(encoding="utf-8")) for path in sorted(home.run_dir(run.run_id).glob("part-*.json"))]
-    return tuple(sorted(parts, key=lambda part: list(Kind).index(part.kind)))
+    full = {part.kind for part in parts if part.counts.read}
+    told = [part for part in parts if part.counts.read or part.kind not in full]
+    return tuple(sorted(told, key=lambda part: list(Kind).index(part.kind)))
+
+
+def counts_of(run: RunRef, ref: ParcelRef) -> CommitCounts | None:
+    """What an earlier try of this run's commit did; None if there was none."""
+    path = _part(run, ref.kind, ref.parcel_id)
+    part = part_from_json(path.read_text(encoding="utf-8")) if path.exists() else None
+    return part.counts if part and part.state == "committed" else None
 
 
 def note_findings(run: RunRef, findings: Iterable[Finding]) -> None:
@@ -55,13 +64,14 @@ def report_path(run: RunRef) -> Path:
 
 def next_steps(run: RunRef, report: RunReport) -> tuple[str, ...]:
     """What a person would type next."""
+    command = "marketsync" if run.config == config_path() else f"marketsync --config {run.config}"
     steps = []
     if report.held:
-        steps.append(f"marketsync quarantine list --connector {run.connector}    what was held back, and why")
+        steps.append(f"{command} quarantine list --connector {run.connector}    what was held back, and why")
     if report.state == "completed":
-        steps.append(f"marketsync status --connector {run.connector}    where the sync stands")
+        steps.append(f"{command} status --connector {run.connector}    where the sync stands")
     else:
-        steps.append(f"marketsync run initial --connector {run.connector}    goes on where this run stopped")
+        steps.append(f"{command} run initial --connector {run.connector}    goes on where this run stopped")
     return tuple(steps)
 
 

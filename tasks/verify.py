@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from prefect import task
 from prefect.artifacts import create_markdown_artifact
 
-from adapters.reports.pages import prune, write_report
+from adapters.reports.pages import prune, write_index, write_report
 from sync.errors import MarketsyncError, VerificationFailed
 from sync.records import Filter, Kind, RunRef
 from sync.report import RunReport, VerificationLine, headline, summary
@@ -76,6 +76,7 @@ def make_report(run: RunRef, started_at: datetime, error: BaseException | None =
     )
     report = replace(report, next_steps=next_steps(run, report))
     page = write_report(report, home.reports_dir)
+    write_index(home.reports_dir)
     prune(home.reports_dir, home.settings.reports.keep_days, now())
     home.parcels.prune(timedelta(days=home.settings.staging.keep_committed_days).total_seconds(), now().timestamp())
     home.market.findings.save(run.run_id, run.connector, report.findings)

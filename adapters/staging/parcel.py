@@ -123,6 +123,10 @@ class ParcelStore:
         with self.open(ParcelRef("", connector, kind, place)) as parcel:
             return ParcelRef(parcel.told("parcel_id") or "", connector, kind, place)
 
+    def is_open(self, ref: ParcelRef) -> bool:
+        """Whether the parcel still lies at its place; one that was set aside does not."""
+        return (self.root / ref.path).exists()
+
     @contextmanager
     def open(self, ref: ParcelRef, *, threads: int | None = None) -> Iterator[Parcel]:
         """`threads`: of the engine, fewer where several threads of ours load at once. Raises StagingFailed when the file is gone or taken."""

@@ -26,6 +26,7 @@ from tests.flows.place import PASSWORD_VARIABLE, USER, Driver, Place, lite_place
 
 FEW = "page_rows = 10\n[connectors.acme.pull]\nleads = false\ncontacts = false\nopportunities = false"
 OTHER = "another-horse-8R"
+AT_THE_PLAN = {"kind": "user", "verb": "plan", "ended": False, "after_s": 0}
 
 
 def scalar(place: Place, sql: str) -> Any:
@@ -86,7 +87,10 @@ def test_a_dead_credential_is_told_once_and_not_tried_again(how: str, said: str,
         assert accounts(place) == 0
         crm.control.lock_user(USER, False)
         crm.control.set_password(USER, OTHER)
-        completes(driver, place, secrets={PASSWORD_VARIABLE: OTHER})
+        new = {PASSWORD_VARIABLE: OTHER}
+        assert driver.run(place, secrets=new, kill=AT_THE_PLAN) == {"signal": 9}
+        if how == "wrong":
+            completes(driver, place, secrets=new)
 
 
 def test_an_unlocked_account_is_taken_up_again_by_a_check(driver: Driver, tmp_path: Path, crm_password: str) -> None:
@@ -100,15 +104,15 @@ def test_an_unlocked_account_is_taken_up_again_by_a_check(driver: Driver, tmp_pa
         completes(driver, place)
 
 
-@pytest.mark.parametrize("action", ["*", "list"])
-def test_a_module_that_may_not_be_read_names_the_right_that_is_missing(action: str, driver: Driver, tmp_path: Path) -> None:
-    """CONN-3."""
+def test_a_module_that_may_not_be_read_names_the_right_that_is_missing(driver: Driver, tmp_path: Path) -> None:
+    """CONN-3: whether the CRM hides the module or shows it and refuses its records."""
     with sandbox() as crm:
         place = lite_place(tmp_path).write(crm.url, connector=FEW)
-        crm.control.deny(USER, "Accounts", action)
-        fails(driver, place, "AccessDenied", 4, "Accounts", USER, "administrator")
-        assert accounts(place) == 0
-        crm.control.deny(USER, "Accounts", action, denied=False)
+        for action in ("*", "list"):
+            crm.control.deny(USER, "Accounts", action)
+            fails(driver, place, "AccessDenied", 4, "Accounts", USER, "administrator")
+            assert accounts(place) == 0
+            crm.control.deny(USER, "Accounts", action, denied=False)
         completes(driver, place)
 
 
@@ -332,11 +336,7 @@ def beginning(path: Path) -> None:
         file.write(b"\0" * 8192)
 
 
-def cut(path: Path) -> None:
-    os.truncate(path, path.stat().st_size // 2)
-
-
-@pytest.mark.parametrize("damage", [overwrite, beginning, cut], ids=lambda damage: damage.__name__)
+@pytest.mark.parametrize("damage", [overwrite, beginning], ids=lambda damage: damage.__name__)
 def test_a_damaged_parcel_is_named_and_deleting_it_is_the_cure(damage: Callable[[Path], None], driver: Driver, tmp_path: Path) -> None:
     with sandbox(**WIDE) as crm:
         place = lite_place(tmp_path).write(crm.url, connector=FEW)
@@ -372,7 +372,7 @@ def test_a_second_run_of_the_same_flow_is_skipped_not_queued(
 @contextmanager
 def hold_back(crm: RunningSandbox, driver: Driver, place: Place) -> Iterator[None]:
     """A run in another process is at work while the block runs, and completes afterwards."""
-    crm.control.set_faults(FaultRule("slow", "POST", r"/Accounts/filter$", nth=1, seconds=3, count=1))
+    crm.control.set_faults(FaultRule("slow", "POST", r"/Accounts/filter$", nth=1, seconds=1.5, count=1))
     first = driver.run(place, leave=True)["left"]
     wait_until(lambda: len(crm.control.calls(path_part="metadata")) > 0)
     yield

@@ -21,7 +21,7 @@ SEED = int(os.environ.get("MARKETSYNC_SEED", "7"))
 MORE = int(os.environ.get("MARKETSYNC_KILLS", "0"))
 FLUSH = 30_000  # bytes: a stream is staged in several parts, as a large one would be
 NASTY = Nastiness(unknown_owner=0.0)  # on PostgreSQL; each unknown owner costs one more look-up, which SQLite's run tries
-CROWD = {"accounts": 40, "leads": 120, "contacts": 400, "opportunities": 20}
+CROWD = {"accounts": 40, "leads": 100, "contacts": 320, "opportunities": 20}
 
 
 def at(kind: str, verb: str, *, ended: bool = False, nth: int = 1, after_s: float = 0.0) -> dict[str, Any]:
@@ -29,7 +29,7 @@ def at(kind: str, verb: str, *, ended: bool = False, nth: int = 1, after_s: floa
 
 
 BETWEEN_PAGES = [{"after_s": 0.3}, at("contact", "extract", nth=5), at("contact", "extract", nth=9), at("lead", "extract", ended=True)]
-IN_THE_PLAN = [at("user", "plan", ended=True), at("account", "plan", after_s=0.03), at("contact", "plan", after_s=0.1)]
+IN_THE_PLAN = [at("account", "plan", after_s=0.03), at("contact", "plan", after_s=0.1)]
 IN_THE_CHECK = [at("lead", "check", after_s=0.1), at("opportunity", "check", ended=True)]
 IN_THE_COMMIT = [
     at("account", "commit", after_s=0.02),
