@@ -122,7 +122,7 @@ def dlt(python: str, route: str, server: str, rows: int, market: str, folder: Pa
 
 
 def nothing_to_do(folder: Path) -> Outcome:
-    """The whole process, from the command line to its end, for a connector whose initial sync is complete: nearly all of it is starting up."""
+    """The whole process, from the command line to its end, when the initial sync is complete: nearly all of it is starting up."""
     command = [str(Path(sys.executable).with_name("marketsync")), "--config", str(folder / "marketsync.toml"), "run", "initial"]
     began = time.perf_counter()
     subprocess.run(command, env={**os.environ, "BENCH_PASSWORD": "not-a-secret"}, check=True, capture_output=True)
@@ -165,7 +165,9 @@ def compare(outcomes: list[Outcome], rows: int) -> dict[str, float]:
         if (other, rows) in found:
             ratios[f"ours / {other.split()[0]}, PostgreSQL, rows/s"] = round(postgres.rows_per_s / found[other, rows].rows_per_s, 2)
     for route in ("ours → PostgreSQL", "ours → SQLite"):
-        ratios[f"{route}: memory of {rows:,} rows / of {rows // 5:,}"] = round(found[route, rows].peak_mb / found[route, rows // 5].peak_mb, 2)
+        ratios[f"{route}: memory of {rows:,} rows / of {rows // 5:,}"] = round(
+            found[route, rows].peak_mb / found[route, rows // 5].peak_mb, 2
+        )
     return ratios
 
 

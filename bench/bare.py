@@ -24,7 +24,14 @@ from bench.contacts import FIELDS
 
 PAGE_ROWS = 2_000
 GROUP = 20
-_DUCK = {"bool": "BOOLEAN", "int": "BIGINT", "date": "DATE", "datetime": "TIMESTAMPTZ", "datetimecombo": "TIMESTAMPTZ", "decimal": "DECIMAL(18,6)"}
+_DUCK = {
+    "bool": "BOOLEAN",
+    "int": "BIGINT",
+    "date": "DATE",
+    "datetime": "TIMESTAMPTZ",
+    "datetimecombo": "TIMESTAMPTZ",
+    "decimal": "DECIMAL(18,6)",
+}
 _POSTGRES = {**_DUCK, "decimal": "NUMERIC(26,6)"}
 
 
@@ -69,7 +76,7 @@ def _copy(con: duckdb.DuckDBPyConnection, market: psycopg.Connection, files: lis
         for chunk in _csv(con, query):
             copy.write(chunk)
     for file in files:
-        os.unlink(file)
+        Path(file).unlink()
 
 
 def _csv(con: duckdb.DuckDBPyConnection, query: str) -> Iterator[bytes]:

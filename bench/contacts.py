@@ -56,7 +56,24 @@ FIELDS: dict[str, tuple[str, int | None]] = {
     "newsletter_c": ("bool", None),
     "last_seen_c": ("datetimecombo", None),
 }
-_WORDS = ("north", "harbour", "lamp", "Käse", "река", "αυγή", "雪", "orange", "quiet", "fjord", "مدينة", "🚲", "paper", "glass", "ridge", "sail")
+_WORDS = (
+    "north",
+    "harbour",
+    "lamp",
+    "Käse",
+    "река",
+    "αυγή",
+    "雪",
+    "orange",
+    "quiet",
+    "fjord",
+    "مدينة",
+    "🚲",
+    "paper",
+    "glass",
+    "ridge",
+    "sail",
+)
 
 
 def make_contacts(folder: Path, rows: int) -> tuple[Path, Path]:
@@ -92,7 +109,8 @@ def _contact(number: int, rows: int, chance: random.Random) -> dict[str, object]
     return {
         "id": contact_id(number, rows),
         "date_entered": "2024-02-03T04:05:06+00:00",
-        "date_modified": f"2026-{1 + number % 9:02d}-{1 + number % 28:02d}T{second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}+00:00",
+        "date_modified": f"2026-{1 + number % 9:02d}-{1 + number % 28:02d}T"
+        f"{second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}+00:00",
         "email": [
             {
                 "email_address_id": f"e-{number:x}",

@@ -39,8 +39,9 @@ class MemoryWatch:
 
 
 def main() -> None:
-    from tasks import check, commit, extract, plan, runs, schema
     import great_expectations  # noqa: F401  its import belongs to the process, not to a step
+
+    from tasks import check, commit, extract, plan, runs, schema
 
     run = RunRef(f"bench-{time.time_ns()}", "initial-sync", sys.argv[2], sys.argv[1])
     seconds: dict[str, float] = {}

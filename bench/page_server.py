@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 from array import array
 from bisect import bisect_left, bisect_right
@@ -19,7 +18,10 @@ from urllib.parse import parse_qs, urlsplit
 from bench.contacts import FIELDS, contact_id
 
 ACCOUNTS = [{"id": f"acc-{n:x}", "date_modified": "2026-01-01T00:00:00+00:00", "name": f"Account {n:x}"} for n in range(20_000)]
-USERS = [{"id": f"user-{n}", "date_modified": "2026-01-01T00:00:00+00:00", "email1": f"user{n}@example.org", "user_name": f"user{n}"} for n in range(40)]
+USERS = [
+    {"id": f"user-{n}", "date_modified": "2026-01-01T00:00:00+00:00", "email1": f"user{n}@example.org", "user_name": f"user{n}"}
+    for n in range(40)
+]
 
 
 class Pages:
@@ -75,7 +77,17 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])) or b"{}")
         if self.path.endswith("/oauth2/token"):
-            return self._json({"access_token": "a", "refresh_token": "r", "expires_in": 36000, "refresh_expires_in": 1209600, "download_token": "d", "token_type": "bearer", "scope": None})
+            return self._json(
+                {
+                    "access_token": "a",
+                    "refresh_token": "r",
+                    "expires_in": 36000,
+                    "refresh_expires_in": 1209600,
+                    "download_token": "d",
+                    "token_type": "bearer",
+                    "scope": None,
+                }
+            )
         if "/Contacts/" not in self.path:
             records = self._few(USERS if "/Users/" in self.path else ACCOUNTS, asked.get("filter", []))
             return self._json({"record_count": len(records)} if self.path.endswith("/count") else {"next_offset": -1, "records": records})
@@ -104,8 +116,13 @@ class Handler(BaseHTTPRequestHandler):
 
     def _modules(self, query: dict[str, list[str]]) -> dict[str, Any]:
         wanted = query.get("module_filter", ["Contacts"])[0].split(",")
-        users = {name: {"name": name, "type": "varchar", "len": 100} for name in ("id", "user_name", "email1")} | {"date_modified": {"name": "date_modified", "type": "datetime"}}
-        accounts = {name: {"name": name, "type": kind, "len": 150} for name, kind in (("id", "id"), ("name", "varchar"), ("date_modified", "datetime"))}
+        users = {name: {"name": name, "type": "varchar", "len": 100} for name in ("id", "user_name", "email1")} | {
+            "date_modified": {"name": "date_modified", "type": "datetime"}
+        }
+        accounts = {
+            name: {"name": name, "type": kind, "len": 150}
+            for name, kind in (("id", "id"), ("name", "varchar"), ("date_modified", "datetime"))
+        }
         contacts = {name: {"name": name, "type": kind, **({"len": size} if size else {})} for name, (kind, size) in FIELDS.items()}
         return {module: {"fields": {"Contacts": contacts, "Accounts": accounts}.get(module, users)} for module in wanted}
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from sync.fields import ObjectSchema
-from sync.records import Filter, Kind, Page, ReadRequest, Stream
+from sync.records import EVERYTHING, Filter, Kind, Page, ReadRequest, Stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Crm(Protocol):
         """The pages of one stream from `position` on (None: from its start), paged by key, never by offset (PULL-3)."""
         ...
 
-    def count(self, kind: Kind, *, where: Filter = Filter(), created_from: datetime | None = None) -> int:
+    def count(self, kind: Kind, *, where: Filter = EVERYTHING, created_from: datetime | None = None) -> int:
         """How many living records there are; `created_from` (inclusive, UTC) counts only those created since."""
         ...
 

@@ -148,7 +148,7 @@ def adoptable(connector: str, kind: Kind, claim: Claim, row: Candidate) -> bool:
 
 
 def _preference(row: Candidate) -> tuple[bool, timedelta, timedelta, str, int]:
-    """Smallest first: not deleted, updated last, modified last in the CRM; then by id, so that ties fall the same way every time (MATCH-5)."""
+    """Smallest first: not deleted, updated last, modified last in the CRM; then by id, so that ties always fall the same way (MATCH-5)."""
     return (row.deleted, _latest_first(row.updated_at), _latest_first(row.crm_modified_at), row.crm_id or "", row.market_id)
 
 
@@ -169,31 +169,43 @@ class UserClaim:
 
 @dataclass(frozen=True, slots=True)
 class UserMatch:
-    """`market_id` None: a new account; then `same_as` names the record of this batch that creates it, if not this one. `writes`: its values count."""
+    """`market_id` None: a new account; then `same_as` names the record of this batch that creates it, if not this one. `writes`: its values
+    count. `address_key` is the key that the account ends with, None when another account has that address.
+    """
 
     crm_id: str
     market_id: int | None
     same_as: str | None
     writes: bool
+    address_key: str | None = None
+
+
+_Account = int | str  # a row of Market, or the record that was the first to ask for a new one
 
 
 def match_users(claims: Iterable[UserClaim], by_address: Mapping[str, int]) -> list[UserMatch]:
     """INIT-4: by id, else by e-mail address, else a new account. An address names one account, so users who share it share the account;
     the one modified last gives the values.
+
+    One record after the other: an account gives its old address up before a later record looks for it (MATCH-9). An account that is
+    linked by id and gets an address which another one has keeps its row, and only the other one is found by that address.
     """
     ordered = sorted(claims, key=_in_order)
-    placed = [(claim, claim.market_id if claim.market_id is not None else by_address.get(claim.address_key or "")) for claim in ordered]
-    last = {_account(claim, row): claim.crm_id for claim, row in placed}
-    return [_user_match(claim, row, last[_account(claim, row)]) for claim, row in placed]
+    holder: dict[str, _Account] = dict(by_address)
+    placed: list[tuple[UserClaim, _Account]] = []
+    for claim in ordered:
+        account = claim.market_id if claim.market_id is not None else holder.get(claim.address_key or "", claim.crm_id)
+        placed.append((claim, account))
+        for address in [address for address, held_by in holder.items() if held_by == account and address != claim.address_key]:
+            del holder[address]
+        if claim.address_key:
+            holder.setdefault(claim.address_key, account)
+    writer = {account: claim for claim, account in placed}
+    return [_user_match(claim, account, writer[account], holder) for claim, account in placed]
 
 
-def _account(claim: UserClaim, row: int | None) -> tuple[str, int | str]:
-    """What tells one account from the others: its row, the address of a new one, or the record itself."""
-    if row is not None:
-        return ("row", row)
-    return ("address", claim.address_key) if claim.address_key else ("record", claim.crm_id)
-
-
-def _user_match(claim: UserClaim, row: int | None, writer: str) -> UserMatch:
-    writes = writer == claim.crm_id
-    return UserMatch(claim.crm_id, row, None if writes or row is not None else writer, writes)
+def _user_match(claim: UserClaim, account: _Account, writer: UserClaim, holder: Mapping[str, _Account]) -> UserMatch:
+    row = account if isinstance(account, int) else None
+    writes = writer.crm_id == claim.crm_id
+    key = writer.address_key if holder.get(writer.address_key or "") == account else None
+    return UserMatch(claim.crm_id, row, None if writes or row is not None else writer.crm_id, writes, key)

@@ -59,6 +59,9 @@ class Filter:
         return bool(self.all_of)
 
 
+EVERYTHING = Filter()
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
     """Which changes are asked for, on the CRM's clock, UTC: `lower` is inclusive, `upper` is exclusive; None is open.

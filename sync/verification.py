@@ -14,7 +14,8 @@ class CountFacts:
 
     `crm_all`: living records. `crm_filtered`: those that meet the sync filter. `crm_since`: those of them that were created since the
     read began; `market_since`: those of these that are in Market; of those in quarantine nobody knows. `crm_deleted`: deleted since the
-    read began, None where the CRM can't say. `market_linked`: living records with a row; `market_rows`: the rows they have; `market_held`: in quarantine only.
+    read began, None where the CRM can't say. `market_linked`: living records with a row; `market_rows`: the rows they have;
+    `market_held`: in quarantine only.
     """
 
     crm_all: int

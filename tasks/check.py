@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prefect import task
 
-from adapters.staging import Parcel, export, planning
+from adapters.staging import Parcel, holding, planning
 from sync.gate import BatchContext, Verdict
 from sync.records import CommitCounts, ParcelRef, RunRef
 from sync.report import HeldRow, parcel_report, shorten
@@ -15,7 +15,7 @@ from tasks.wiring import RETRY, installation
 
 @task(name="check", task_run_name="check {ref.kind.plural} of {run.connector}", **RETRY)
 def check(run: RunRef, ref: ParcelRef) -> int:
-    """Runs the checks and sets aside the rows that fail; returns how many. Raises GateRejected when the batch as a whole is bad (GATE-3)."""
+    """Runs the checks and sets aside the rows that fail; returns how many. Raises GateRejected when the whole batch is bad (GATE-3)."""
     with installation(run.config).parcels.open(ref) as parcel:
         tell(Step(run.run_id, ref.kind.value, "check", 0, None))
         verdict = check_parcel(run, parcel)
@@ -30,8 +30,11 @@ def check_parcel(run: RunRef, parcel: Parcel) -> Verdict:
     from expectations.gate import run_gate  # the import costs seconds, and only a batch needs it
 
     verdict = run_gate(parcel.con, _context(run, parcel))
-    held = export.set_aside(parcel, verdict.held_query)
-    rows = tuple(HeldRow(crm_id or "", rule, reason, column or "", shorten(value)) for crm_id, rule, reason, column, value in export.held_shown(parcel))
+    held = holding.set_aside(parcel, verdict.held_query)
+    rows = tuple(
+        HeldRow(crm_id or "", rule, reason, column or "", shorten(value))
+        for crm_id, rule, reason, column, value in holding.held_shown(parcel)
+    )
     counts = CommitCounts(read=parcel.rows(), held=held)
     state = "checked" if verdict.passed else "rejected"
     keep_part(run, parcel_report(verdict, counts, state=state, held=rows))

@@ -7,8 +7,8 @@ from datetime import datetime
 from prefect import task
 
 from adapters.market.commit import Commit
-from adapters.staging import Parcel, export, planning
-from sync.records import PEOPLE, CommitCounts, Cursor, ParcelRef, RunRef
+from adapters.staging import Parcel, export, holding, planning, staged
+from sync.records import PEOPLE, CommitCounts, Cursor, Kind, ParcelRef, RunRef
 from tasks.check import check_parcel
 from tasks.plan import plan_parcel
 from tasks.progress import Step, tell
@@ -54,7 +54,11 @@ def commit_parcel(home: Installation, run: RunRef, parcel: Parcel, *, cursor_mov
 def _write(home: Installation, run: RunRef, parcel: Parcel, tx: Commit, at: datetime, cursor_moves: bool) -> CommitCounts:
     kind = parcel.ref.kind
     new = planning.keys_needed(parcel)
-    load = export.Load(parcel, export.Stamp(run.connector, kind, at), export.staged_columns(parcel), tx.allocate(kind.table, new) if new else 0)
+    load = export.Load(
+        parcel, export.Stamp(run.connector, kind, at), staged.staged_columns(parcel), tx.allocate(kind.table, new) if new else 0
+    )
+    if kind is Kind.USER:
+        tx.update(kind.table, load.released_keys())
     tx.insert(kind.table, load.new_rows())
     tx.update(kind.table, load.changed_rows(), load.update_policies())
     tx.update(kind.table, load.restored_rows())
@@ -67,8 +71,10 @@ def _write(home: Installation, run: RunRef, parcel: Parcel, tx: Commit, at: date
     if kind in PEOPLE:
         tx.merge_people(load.absorbed())
     tx.link_waiting_accounts()
-    tx.hold(export.held_rows(parcel))
-    released = tx.release(run.connector, kind, export.passed_ids(parcel, home.market.quarantine.open_ids(run.connector, kind)), "passed its checks", at)
+    tx.hold(holding.held_rows(parcel))
+    released = tx.release(
+        run.connector, kind, holding.passed_ids(parcel, home.market.quarantine.open_ids(run.connector, kind)), "passed its checks", at
+    )
     if cursor_moves:
         tx.move_cursor(Cursor(run.connector, kind, datetime.fromisoformat(parcel.told("baseline") or at.isoformat())))
     counts = _counts(parcel, released)
@@ -77,5 +83,5 @@ def _write(home: Installation, run: RunRef, parcel: Parcel, tx: Commit, at: date
 
 
 def _counts(parcel: Parcel, released: int) -> CommitCounts:
-    counted = export.counts(parcel)
+    counted = staged.counts(parcel)
     return CommitCounts(**counted, released=released)

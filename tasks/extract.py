@@ -48,7 +48,9 @@ def stage_records(run: RunRef, kind: Kind, purpose: str, readings: tuple[Reading
         if not fits:
             ref = None  # the CRM's schema moved since: what was staged lacks fields
     if ref is None:
-        ref = home.parcels.create(run.connector, kind, purpose, fields, readings, {"baseline": crm.now().isoformat(), "whole": "no" if ids else "yes"})
+        ref = home.parcels.create(
+            run.connector, kind, purpose, fields, readings, {"baseline": crm.now().isoformat(), "whole": "no" if ids else "yes"}
+        )
     with home.parcels.open(ref, threads=1) as parcel:  # the streams are what runs in parallel
         total = crm.count(kind, where=request.filter) if not ids else len(ids)
         _Reader(run, crm, request, parcel, connector.connections, total).read()
@@ -99,7 +101,7 @@ class _Reader:
                     self._read_stream(spool.add, spool.flush, lambda: spool.bytes, stream, position)
             finally:
                 spool.close()
-        except BaseException as error:  # handed to the thread that waits, which raises it
+        except BaseException as error:  # noqa: BLE001  handed to the thread that waits, which raises it
             self._failures.append(error)
 
     def _read_stream(
@@ -125,4 +127,7 @@ class _Reader:
 
 def _worst(failures: list[BaseException]) -> BaseException:
     """The one that tells most: an error of ours that an operator has to act on, before one that time cures."""
-    return min(failures, key=lambda error: (not isinstance(error, MarketsyncError), error.exit_code == 6 if isinstance(error, MarketsyncError) else True))
+    return min(
+        failures,
+        key=lambda error: (not isinstance(error, MarketsyncError), error.exit_code == 6 if isinstance(error, MarketsyncError) else True),
+    )

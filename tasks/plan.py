@@ -5,7 +5,7 @@ from __future__ import annotations
 from prefect import task
 
 from adapters.market.engine import Market
-from adapters.staging import Parcel, export, facts, keys, noticing, planning
+from adapters.staging import Parcel, facts, keys, noticing, planning, staged
 from sync.matching import match_people, match_users
 from sync.pull import plan_row
 from sync.records import PEOPLE, Kind, ParcelRef, RunRef
@@ -16,7 +16,10 @@ from tasks.wiring import RETRY, installation, settings_of
 
 @task(name="plan", task_run_name="plan {ref.kind.plural} of {run.connector}", **RETRY)
 def plan(run: RunRef, ref: ParcelRef, again: bool = False) -> tuple[str, ...]:
-    """Plans the parcel (`again`: once more, now that owners were fetched); returns the owners that Market does not know, as CRM ids, so that they can be fetched (PULL-7)."""
+    """Plans the parcel (`again`: once more, now that owners were fetched).
+
+    Returns the owners that Market does not know, as CRM ids, so that they can be fetched (PULL-7).
+    """
     with installation(run.config).parcels.open(ref) as parcel:
         tell(Step(run.run_id, ref.kind.value, "plan", 0, None))
         records = plan_parcel(run, parcel)
@@ -45,7 +48,7 @@ def plan_parcel(run: RunRef, parcel: Parcel) -> int:
     situations = planning.situations(parcel, kind)
     decisions = {number: plan_row(facts_, people=kind in PEOPLE, first_adoption=first_adoption) for number, facts_ in situations.items()}
     planning.write_plan(parcel, decisions)
-    export.stage(parcel, kind)
+    staged.stage(parcel, kind)
     return records
 
 

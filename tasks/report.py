@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from adapters.staging.duck import staging_errors
 from sync.records import CommitCounts, Finding, Kind, ParcelRef, RunRef
 from sync.report import ParcelReport, RunReport, VerificationLine, part_from_json, part_to_json
 from tasks.wiring import Installation, config_path, installation
@@ -14,7 +15,8 @@ from tasks.wiring import Installation, config_path, installation
 
 def keep_part(run: RunRef, part: ParcelReport) -> None:
     """One parcel's part of the report, written as soon as it is known: a run that stops still has a report."""
-    _part(run, part.kind, part.parcel_id).write_text(part_to_json(part), encoding="utf-8")
+    with staging_errors(f"report of run {run.run_id}"):
+        _part(run, part.kind, part.parcel_id).write_text(part_to_json(part), encoding="utf-8")
 
 
 def keep_counts(run: RunRef, ref: ParcelRef, counts: CommitCounts) -> None:
@@ -45,7 +47,8 @@ def counts_of(run: RunRef, ref: ParcelRef) -> CommitCounts | None:
 
 def note_findings(run: RunRef, findings: Iterable[Finding]) -> None:
     """Something a person should know, kept until the report is made. Noted twice, it is told once."""
-    with (installation(run.config).run_dir(run.run_id) / "findings.jsonl").open("a", encoding="utf-8") as file:
+    path = installation(run.config).run_dir(run.run_id) / "findings.jsonl"
+    with staging_errors(f"report of run {run.run_id}"), path.open("a", encoding="utf-8") as file:
         for finding in findings:
             file.write(json.dumps(asdict(finding)) + "\n")
 
@@ -54,7 +57,9 @@ def noted_findings(home: Installation, run: RunRef) -> tuple[Finding, ...]:
     path = home.run_dir(run.run_id) / "findings.jsonl"
     lines = dict.fromkeys(path.read_text(encoding="utf-8").splitlines()) if path.exists() else {}
     found = [json.loads(line) for line in lines]
-    return tuple(Finding(**{**each, "kind": Kind(each["kind"]) if each["kind"] else None, "examples": tuple(each["examples"])}) for each in found)
+    return tuple(
+        Finding(**{**each, "kind": Kind(each["kind"]) if each["kind"] else None, "examples": tuple(each["examples"])}) for each in found
+    )
 
 
 def report_path(run: RunRef) -> Path:
@@ -77,7 +82,8 @@ def next_steps(run: RunRef, report: RunReport) -> tuple[str, ...]:
 
 def keep_verification(run: RunRef, lines: tuple[VerificationLine, ...]) -> None:
     path = installation(run.config).run_dir(run.run_id) / "verification.json"
-    path.write_text(json.dumps([asdict(line) for line in lines]), encoding="utf-8")
+    with staging_errors(f"report of run {run.run_id}"):
+        path.write_text(json.dumps([asdict(line) for line in lines]), encoding="utf-8")
 
 
 def kept_verification(home: Installation, run: RunRef) -> tuple[VerificationLine, ...]:

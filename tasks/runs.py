@@ -9,6 +9,7 @@ from prefect import task
 
 from adapters.market.books import Run
 from adapters.market.engine import hold_lock
+from adapters.staging.duck import staging_errors
 from sync.errors import ConfigError
 from sync.records import Kind, ParcelRef, RunRef
 from tasks.commit import COMMITTED
@@ -22,7 +23,8 @@ INITIAL = "initial"
 def only_run(run: RunRef) -> Iterator[None]:
     """FLOW-1: raises AlreadyRunning while another process runs this flow for this connector. The lock dies with the process."""
     home = installation(run.config)
-    home.data_dir.mkdir(parents=True, exist_ok=True)
+    with staging_errors(str(home.data_dir)):
+        home.data_dir.mkdir(parents=True, exist_ok=True)
     with hold_lock(home.market, lock_name(run.flow, run.connector), home.lock_dir):
         yield
 
@@ -32,7 +34,9 @@ def begin(run: RunRef) -> tuple[Kind, ...]:
     home, connector = installation(run.config), settings_of(run)
     kinds = connector.pull.kinds()
     if not kinds:
-        raise ConfigError("all pull options are off", where=f"connectors.{run.connector}.pull", todo="Switch on what is to come from the CRM.")
+        raise ConfigError(
+            "all pull options are off", where=f"connectors.{run.connector}.pull", todo="Switch on what is to come from the CRM."
+        )
     home.market.upgrade()
     home.market.runs.start(Run(run.run_id, run.flow, run.connector, now()))
     _set_committed_aside(home, run, kinds)

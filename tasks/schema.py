@@ -10,6 +10,7 @@ from prefect import task
 
 from adapters.market.columns import CatalogueEntry
 from adapters.market.engine import Market
+from adapters.staging.duck import staging_errors
 from adapters.staging.parcel import reading_from_dict, reading_to_dict
 from sync.column_plan import ColumnPlan, plan_columns
 from sync.columns import FIXED_COLUMNS, POINTERS
@@ -30,13 +31,16 @@ def replicate_schema(run: RunRef) -> str:
     kinds = connector.pull.kinds()
     described = open_crm(run.config, run.connector).describe(kinds)
     refuse_impossible_filters(run.connector, connector.filters, described)
-    plans = [_plan_table(home.market, connector, {kind: described[kind] for kind in kinds if kind.table == table}) for table in _tables(kinds)]
+    plans = [
+        _plan_table(home.market, connector, {kind: described[kind] for kind in kinds if kind.table == table}) for table in _tables(kinds)
+    ]
     for plan in plans:
         _make_columns(home.market, run, described, plan)
     note_findings(run, [finding for plan in plans for finding in _clashes(plan)])
     path = home.run_dir(run.run_id) / "schema.json"
     told = {kind.value: [reading_to_dict(reading) for reading in found] for plan in plans for kind, found in plan.readings.items()}
-    path.write_text(json.dumps(told), encoding="utf-8")
+    with staging_errors(f"connector {run.connector}, schema"):
+        path.write_text(json.dumps(told), encoding="utf-8")
     return str(path.relative_to(home.data_dir))
 
 

@@ -9,6 +9,7 @@ from prefect import task
 from prefect.artifacts import create_markdown_artifact
 
 from adapters.reports.pages import prune, write_index, write_report
+from adapters.staging.duck import staging_errors
 from sync.errors import MarketsyncError, VerificationFailed
 from sync.records import Filter, Kind, RunRef
 from sync.report import RunReport, VerificationLine, headline, summary
@@ -75,10 +76,11 @@ def make_report(run: RunRef, started_at: datetime, error: BaseException | None =
         error="" if error is None else _told(error),
     )
     report = replace(report, next_steps=next_steps(run, report))
-    page = write_report(report, home.reports_dir)
-    write_index(home.reports_dir)
-    prune(home.reports_dir, home.settings.reports.keep_days, now())
-    home.parcels.prune(timedelta(days=home.settings.staging.keep_committed_days).total_seconds(), now().timestamp())
+    with staging_errors(f"report of run {run.run_id}"):
+        page = write_report(report, home.reports_dir)
+        write_index(home.reports_dir)
+        prune(home.reports_dir, home.settings.reports.keep_days, now())
+        home.parcels.prune(timedelta(days=home.settings.staging.keep_committed_days).total_seconds(), now().timestamp())
     home.market.findings.save(run.run_id, run.connector, report.findings)
     home.market.runs.finish(run.run_id, "completed" if error is None else "failed", now(), summary=summary(report), report=str(page))
     create_markdown_artifact(as_markdown(report, page), key=f"{run.connector}-{run.flow}".replace("_", "-"), description=headline(report))
@@ -89,7 +91,7 @@ def report_failure(run: RunRef, started_at: datetime, error: BaseException) -> N
     """The report of a run that failed. What keeps it from being made is noted on `error`, and never takes its place."""
     try:
         make_report(run, started_at, error)
-    except (MarketsyncError, OSError) as trouble:
+    except (MarketsyncError, ValueError) as trouble:  # ValueError: a part of it was cut off when the disk was full
         error.add_note(f"The report of this run is not complete: {trouble}")
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from adapters.crm import ADAPTERS
 from adapters.market.engine import Market, open_market
 from adapters.staging import ParcelStore
+from adapters.staging.duck import staging_errors
 from sync.crm import Crm
 from sync.errors import ConfigError, Transient
 from sync.records import RunRef
@@ -44,7 +45,9 @@ def read_settings(config: str) -> Settings:
             "there is no configuration file", where=str(path), todo="`marketsync init` writes one, `--config FILE` names another."
         ) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"the configuration file can't be read: {error}", where=str(path), todo="Make it a readable text file.") from error
+        raise ConfigError(
+            f"the configuration file can't be read: {error}", where=str(path), todo="Make it a readable text file."
+        ) from error
     return parse_settings(parse_toml(text, path.name), base_dir=str(path.parent))
 
 
@@ -71,7 +74,8 @@ class Installation:
     def run_dir(self, run_id: str) -> Path:
         """Where the steps of one run leave what later steps need."""
         path = self.data_dir / "runs" / run_id
-        path.mkdir(parents=True, exist_ok=True)
+        with staging_errors(f"run {run_id}"):
+            path.mkdir(parents=True, exist_ok=True)
         return path
 
 
@@ -132,16 +136,20 @@ def _secret_file(ref: SecretRef) -> str:
     try:
         return Path(ref.name).read_text(encoding="utf-8").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{ref} can't be read: {type(error).__name__}", where="secrets", todo="Make the file readable for this user.") from error
+        raise ConfigError(
+            f"{ref} can't be read: {type(error).__name__}", where="secrets", todo="Make the file readable for this user."
+        ) from error
 
 
 def _secret_block(ref: SecretRef) -> str:
     from prefect.blocks.system import Secret  # asks the Prefect server; not needed where no block is named
 
     try:
-        block = Secret.load(ref.name, _sync=True)
+        block = Secret.load(ref.name)
     except ValueError as error:
-        raise ConfigError(f"{ref} does not exist on the Prefect server", where="secrets", todo="Create the block in the Prefect UI.") from error
+        raise ConfigError(
+            f"{ref} does not exist on the Prefect server", where="secrets", todo="Create the block in the Prefect UI."
+        ) from error
     return str(block.get())  # type: ignore[union-attr]
 
 

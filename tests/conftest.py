@@ -15,7 +15,8 @@ from tests.postgres import NoServer, create_database, drop_database, postgres_se
 _numbers = itertools.count(1)
 
 # HYPOTHESIS_PROFILE=soak looks for hours at what the default looks at for seconds.
-settings.register_profile("default", max_examples=8, deadline=None, print_blob=True, phases=tuple(set(Phase) - {Phase.shrink, Phase.explain}))
+_NO_SHRINKING = tuple(set(Phase) - {Phase.shrink, Phase.explain})
+settings.register_profile("default", max_examples=8, deadline=None, print_blob=True, phases=_NO_SHRINKING)
 settings.register_profile("soak", max_examples=2_000, deadline=None, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 

@@ -204,4 +204,3 @@ def _entered(one: _Linked) -> datetime:
     except ValueError:
         return datetime.max.replace(tzinfo=UTC)
     return found if found.tzinfo else found.replace(tzinfo=UTC)
-

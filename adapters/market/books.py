@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, func, insert, select, update
 
 from adapters.market.database import Database
-from adapters.market.schema_books import cursors, findings, parcels, runs
+from adapters.market.schema_books import consent_ledger, cursors, findings, parcels, runs
 from sync.records import Cursor, Finding, Kind
 
 RUNNING, COMPLETED, FAILED = "running", "completed", "failed"
@@ -51,9 +51,10 @@ class Cursors:
 
 
 def commit_mark(connection: Connection) -> str:
-    """Differs whenever a parcel was committed (or purged) since: what was planned before then may no longer hold."""
+    """Differs whenever a parcel was committed or purged since, or somebody's opt-out changed: what was planned before may not hold."""
     count, last = connection.execute(select(func.count(), func.max(parcels.c.committed_at)).select_from(parcels)).one()
-    return f"{count} parcels, last {last}"
+    said = connection.execute(select(func.max(consent_ledger.c.entry_id))).scalar()
+    return f"{count} parcels, last {last}; {said or 0} ledger entries"
 
 
 class Runs:

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 
 from sqlalchemy import Connection, Table, func, select, text
 
-
 _WORTH_IT_ROWS = 100_000
 # Those that keep a rule (keys, unique addresses) stay: they are what refuses a row.
 _DROPPABLE = text(

@@ -75,7 +75,7 @@ def _write_slices(main: Path, rows: Rows, finished: queue.Queue[Path | BaseExcep
             path = main.with_name(f"{main.name}.landing-{os.getpid()}-{next(_numbers)}")
             _write(path, pa.RecordBatchReader.from_batches(reader.schema, _slice(first, batches, most, stop)))
             finished.put(path)
-    except BaseException as error:  # handed to the thread that waits, which raises it
+    except BaseException as error:  # noqa: BLE001  handed to the thread that waits, which raises it
         finished.put(error)
     finished.put(None)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, and_, insert, or_, select, update
+from typing import Any
+
+from sqlalchemy import Connection, and_, case, insert, or_, select, update
 
 from adapters.market.loading import incoming, load
 from adapters.market.schema_books import crm_links
@@ -21,6 +23,9 @@ def put_links(connection: Connection, connector: str, kind: Kind, rows: Rows) ->
         others = [name for name in rows.columns if name not in (*_KEY, "first_seen_at")]
         if others:
             differs = or_(*(crm_links.c[name].is_distinct_from(new.c[name]) for name in others))
-            connection.execute(update(crm_links).where(same).where(differs).values({name: new.c[name] for name in others}))
+            values: dict[str, Any] = {name: new.c[name] for name in others}
+            if "origin" in values:  # who made a row stays who made it, for as long as the link names that row (INIT-10)
+                values["origin"] = case((crm_links.c.market_id == new.c.market_id, crm_links.c.origin), else_=new.c.origin)
+            connection.execute(update(crm_links).where(same).where(differs).values(values))
         missing = select(*new.c).where(~select(crm_links.c.crm_id).where(same).exists())
         connection.execute(insert(crm_links).from_select(list(rows.columns), missing))

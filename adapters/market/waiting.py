@@ -52,7 +52,8 @@ def _link(connection: Connection, table: Table, ref: str, column: str, kind: Kin
 def _link_by_company(connection: Connection, new_accounts: Sequence[tuple[int, int]], now: datetime) -> int:
     """Leads know only their company's name. Both names are folded by the same function, the database's own."""
     lite = is_lite(connection)
-    waits = and_(contacts.c.account_id == NO_COMPANY, contacts.c.account_ref.is_(None), contacts.c.company.is_not(None))
+    named = and_(contacts.c.account_id == NO_COMPANY, contacts.c.account_ref.is_(None), contacts.c.company.is_not(None))
+    waits = and_(named, contacts.c.crm_type == "Lead")  # a contact's account follows from its id alone
     is_new = or_(*(accounts.c.account_id.between(first, last) for first, last in new_accounts))
     living = and_(is_new, accounts.c.account_id != NO_COMPANY, accounts.c.deleted_date.is_(None), accounts.c.account_name.is_not(None))
     fresh = (

@@ -49,9 +49,7 @@ class CallLog:
         """Keep one call."""
         with self._lock:
             self._total += 1
-            self._calls.append(
-                Call(self._total, method, path, module, status, rows, user, summary or {}, fault, in_bulk)
-            )
+            self._calls.append(Call(self._total, method, path, module, status, rows, user, summary or {}, fault, in_bulk))
 
     def reset(self) -> None:
         """Forget all."""

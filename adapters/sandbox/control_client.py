@@ -57,9 +57,7 @@ class ControlClient:
         return [
             call
             for call in self.call("calls")["calls"]
-            if (not module or call["module"] == module)
-            and (not method or call["method"] == method)
-            and path_part in call["path"]
+            if (not module or call["module"] == module) and (not method or call["method"] == method) and path_part in call["path"]
         ]
 
     def call_count(self) -> int:

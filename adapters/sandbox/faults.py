@@ -69,11 +69,7 @@ class _Armed:
 
     def matches(self, method: str, path: str, inside_bulk: bool) -> bool:
         rule = self.rule
-        return (
-            rule.inside_bulk == inside_bulk
-            and re.fullmatch(rule.method, method) is not None
-            and re.search(rule.path, path) is not None
-        )
+        return rule.inside_bulk == inside_bulk and re.fullmatch(rule.method, method) is not None and re.search(rule.path, path) is not None
 
     def fires(self) -> bool:
         rule = self.rule

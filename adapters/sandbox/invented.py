@@ -52,10 +52,7 @@ LONG_TEXT = "A very long text with ünïcödé. " * 2200
 def words(dice: random.Random, count: int, parts: tuple[int, int] = (2, 3)) -> list[str]:
     """Invented capitalised words; the scripts come in fixed shares."""
     scripts = dice.choices(list(_WEIGHTS), list(_WEIGHTS.values()), k=count)
-    return [
-        "".join(dice.choices(_SYLLABLES[script], k=dice.randint(*parts) if script != "cjk" else 2)).capitalize()
-        for script in scripts
-    ]
+    return ["".join(dice.choices(_SYLLABLES[script], k=dice.randint(*parts) if script != "cjk" else 2)).capitalize() for script in scripts]
 
 
 def latin(dice: random.Random, count: int) -> list[str]:

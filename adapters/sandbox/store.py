@@ -45,9 +45,7 @@ class Database:
         self.lock = threading.RLock()
         handle, self.path = tempfile.mkstemp(prefix="crm-sandbox-", suffix=".sqlite")
         os.close(handle)
-        self.connection = sqlite3.connect(
-            self.path, check_same_thread=False, isolation_level=None, cached_statements=512
-        )
+        self.connection = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None, cached_statements=512)
         self.connection.executescript(_PRAGMAS)
         # SQLite opens its file by name again for nothing that we use, so nothing is left behind after a kill.
         if os.name == "posix":
@@ -84,9 +82,7 @@ class RowTable:
     def load(self, rows: Iterable[tuple[str, int, int, bytes]]) -> None:
         """Append (id, modified, deleted, body) rows in one transaction."""
         self.database.execute("begin")
-        self.database.connection.executemany(
-            f"insert into {self.table}(id, modified, deleted, body) values (?, ?, ?, ?)", rows
-        )
+        self.database.connection.executemany(f"insert into {self.table}(id, modified, deleted, body) values (?, ?, ?, ?)", rows)
         self.database.execute("commit")
 
     def insert(self, row_id: str, modified: int, deleted: int, body: bytes) -> int:
@@ -126,9 +122,7 @@ class RowTable:
 
     def heads(self, where: str, values: Sequence[object], order: str, limit: int, offset: int = 0) -> list[Row]:
         """Like `seqs`, with everything but the body: deleted rows need no more."""
-        sql = (
-            f"select seq, id, modified, deleted, x'' from {self.table} where {where} order by {order} limit ? offset ?"
-        )
+        sql = f"select seq, id, modified, deleted, x'' from {self.table} where {where} order by {order} limit ? offset ?"
         return [Row(*found) for found in self.database.execute(sql, (*values, limit, offset))]
 
     def scan(self, where: str, values: Sequence[object], order: str) -> Iterable[Row]:
@@ -146,9 +140,7 @@ class RowTable:
 
     def from_seq(self, seq: int) -> Row | None:
         """The first living row at or after `seq`."""
-        found = self.database.execute(
-            f"{self._select()} where seq >= ? and deleted = 0 order by seq limit 1", (seq,)
-        ).fetchone()
+        found = self.database.execute(f"{self._select()} where seq >= ? and deleted = 0 order by seq limit 1", (seq,)).fetchone()
         return Row(*found) if found else None
 
     def _select(self) -> str:

@@ -11,7 +11,14 @@ import duckdb
 from sync.errors import StagingFailed
 
 ROOM = "Make room on the disk that holds the data directory, then start the run again: it goes on from the last staged page."
-_DAMAGED = ("not a valid DuckDB database file", "Corrupt", "checksum", "Could not read enough bytes", "Serialization Error", "INTERNAL Error")
+_DAMAGED = (
+    "not a valid DuckDB database file",
+    "Corrupt",
+    "checksum",
+    "Could not read enough bytes",
+    "Serialization Error",
+    "INTERNAL Error",
+)
 
 
 def quote(identifier: str) -> str:

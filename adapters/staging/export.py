@@ -1,40 +1,19 @@
-"""Out of the parcel: the `staged` view that the gate checks, and the rows that one commit loads.
-
-`staged` has one row per record that writes values (insert, update, fill), with every Market column as it will be written. The wide
-columns come straight from `raw`; only what a rule decided comes from `plan`.
-"""
+"""Out of the parcel: the rows that one commit loads."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-import pyarrow as pa
-
 from adapters.staging.duck import literal, quote
-from adapters.staging.facts import _BLANKS as BLANKS
 from adapters.staging.parcel import Parcel
-from adapters.staging.reading import sql_type, value_of
 from adapters.staging.rows import Column, ParcelRows
-from sync.address import DELIVERY_UNKNOWN, RESET_MESSAGE
-from sync.fields import Reading, WritePolicy
+from sync.fields import WritePolicy
 from sync.records import PEOPLE, Kind
 
-_STAGED = """
-CREATE OR REPLACE VIEW staged AS
-SELECT plan.seq, plan.action, plan.market_id, plan.ordinal, plan.restore, {columns}
-FROM raw JOIN plan ON plan.seq = raw.rowid
-WHERE plan.action IN ('insert', 'update', 'fill')
-"""
-_NOTHING_HELD = (
-    "CREATE OR REPLACE TABLE set_aside (seq BIGINT, crm_id VARCHAR, rule VARCHAR, reason VARCHAR, column_name VARCHAR, value VARCHAR)"
-)
+_LEFT_OPEN = dict.fromkeys(("opt_out", "opt_out_date", "del_status", "del_message"), "keep_if_null")
 _NOT_HELD = "staged.seq NOT IN (SELECT seq FROM set_aside)"
-_HELD_SHOWN = 50
-_POINTERS = frozenset({"converted_contact_ref"})  # kept with the link, not in the table
-_REFS = frozenset({"account_ref", "contact_ref", "owner_ref"})
-_RULED = frozenset({"opt_out", "email"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,118 +27,6 @@ class Stamp:
     @property
     def sql(self) -> str:
         return f"TIMESTAMP '{self.at:%Y-%m-%d %H:%M:%S.%f}'"
-
-
-def stage(parcel: Parcel, kind: Kind) -> tuple[Column, ...]:
-    """Makes `staged` and an empty `set_aside`; returns the staged Market columns."""
-    columns = _staged_columns(parcel.readings, kind)
-    parcel.execute(_STAGED.format(columns=", ".join(f"{column.expression} AS {quote(column.name)}" for column in columns)))
-    parcel.execute(_NOTHING_HELD)
-    return columns
-
-
-def staged_columns(parcel: Parcel) -> tuple[Column, ...]:
-    """The Market columns of `staged`."""
-    return _staged_columns(parcel.readings, parcel.ref.kind)
-
-
-_COUNTS = """
-SELECT (SELECT count(*) FROM raw) + (SELECT count(*) FROM broken) AS read,
-    count(*) FILTER (action = 'insert' AND NOT held) AS inserted,
-    count(*) FILTER (action IN ('update', 'fill', 'link') AND NOT held) AS updated,
-    count(*) FILTER (action = 'ignore') AS unchanged,
-    count(*) FILTER (held) + (SELECT count(*) FROM broken) AS held,
-    count(*) FILTER (how IN ('address', 'conversion') AND NOT held) AS matched
-FROM (SELECT action, how, seq IN (SELECT seq FROM set_aside) AS held FROM plan)
-"""
-
-
-def counts(parcel: Parcel) -> dict[str, int]:
-    """What the plan comes to, in records, by the names of `CommitCounts`."""
-    result = parcel.execute(_COUNTS)
-    names = [column[0] for column in result.description]
-    return dict(zip(names, result.fetchall()[0], strict=True))
-
-
-def _staged_columns(readings: Sequence[Reading], kind: Kind) -> tuple[Column, ...]:
-    columns = [
-        # "No reference" may come as an empty text; what waits for its account or owner is told by the reference (PULL-6, PULL-7).
-        Column(reading.column, f"plan.{reading.column}" if reading.column in _REFS else value_of(reading), sql_type(reading.type))
-        for reading in readings
-        if reading.column not in _POINTERS and not (kind in PEOPLE and reading.column in _RULED)
-    ]
-    names = {column.name for column in columns}
-    rules = _people_columns(readings, kind) if kind in PEOPLE else _key_columns(readings, kind)
-    references = [Column(name, f"plan.{name}", "BIGINT") for name in _REFERENCES[kind]]
-    return tuple(columns + [column for column in (*rules, *references) if column.name not in names])
-
-
-_REFERENCES: dict[Kind, tuple[str, ...]] = {
-    Kind.USER: (),
-    Kind.ACCOUNT: ("owner_id",),
-    Kind.LEAD: ("account_id", "owner_id"),
-    Kind.CONTACT: ("account_id", "owner_id"),
-    Kind.OPPORTUNITY: ("account_id", "contact_id", "owner_id"),
-}
-
-
-def _people_columns(readings: Sequence[Reading], kind: Kind) -> list[Column]:
-    email = next((value_of(reading) for reading in readings if reading.column == "email"), "CAST(NULL AS VARCHAR)")
-    return [
-        Column("crm_type", literal(kind.value.capitalize())),
-        Column("email", f"nullif(trim({email}, {BLANKS}), '')"),
-        Column("email_key", "plan.address_key"),
-        Column("opt_out", "CASE WHEN plan.action = 'insert' THEN coalesce(plan.opt_out, false) ELSE plan.opt_out END", "BOOLEAN"),
-        Column("del_status", f"CASE WHEN plan.action = 'insert' OR plan.reset_delivery THEN {DELIVERY_UNKNOWN} END", "INTEGER"),
-        Column("del_message", f"CASE WHEN plan.reset_delivery THEN {literal(RESET_MESSAGE)} END"),
-    ]
-
-
-def _key_columns(readings: Sequence[Reading], kind: Kind) -> list[Column]:
-    by_column = {reading.column: reading for reading in readings}
-    if kind is Kind.USER:
-        return [Column("email_key", "plan.address_key")]
-    if kind is Kind.ACCOUNT and "account_name" in by_column:
-        return [Column("account_name_key", f"nullif(lower(trim({value_of(by_column['account_name'])}, {BLANKS})), '')")]
-    return []
-
-
-# -- what the gate held back ----------------------------------------------------------------------------------------
-
-
-def set_aside(parcel: Parcel, held_query: str) -> int:
-    """Keeps what the gate held: a query for seq, crm_id, rule, reason, column_name, value. Returns the number of rows held."""
-    parcel.execute(f"CREATE OR REPLACE TABLE set_aside AS {held_query}")
-    return parcel.scalar("SELECT count(DISTINCT seq) FROM set_aside")
-
-
-def held_shown(parcel: Parcel) -> list[tuple[str | None, str, str, str | None, str | None]]:
-    """The first held rows of each rule, for the report: crm_id, rule, reason, column, value. Whole they are in the quarantine."""
-    shown = f"""SELECT crm_id, rule, reason, column_name, value FROM set_aside
-        QUALIFY row_number() OVER (PARTITION BY rule ORDER BY seq) <= {_HELD_SHOWN} ORDER BY rule, seq"""
-    return parcel.execute(shown).fetchall()
-
-
-def held_rows(parcel: Parcel) -> ParcelRows:
-    """Everything for the quarantine: rule, reason and the whole record. A record without an id has the empty one."""
-    content = ", ".join(f"{quote(name)} := raw.{quote(name)}" for name in parcel.fields)
-    record = f"CAST(to_json(struct_pack({content})) AS VARCHAR)"
-    source = f"""(
-        SELECT DISTINCT coalesce(set_aside.crm_id, '') AS crm_id, rule, reason, {record} AS row
-        FROM set_aside JOIN raw ON raw.rowid = set_aside.seq
-        UNION ALL
-        SELECT DISTINCT '', 'record_readable', reason, content FROM broken)"""
-    return ParcelRows(parcel, (Column("crm_id", "crm_id"), Column("rule", "rule"), Column("reason", "reason"), Column("row", "row")), source)
-
-
-def passed_ids(parcel: Parcel, held_before: Sequence[str]) -> ParcelRows:
-    """Of the records that were in quarantine, those that passed this time."""
-    parcel.learn("held_before", pa.table({"crm_id": pa.array(list(held_before), pa.string())}))
-    source = "plan JOIN held_before USING (crm_id) WHERE plan.seq NOT IN (SELECT seq FROM set_aside)"
-    return ParcelRows(parcel, (Column("crm_id", "crm_id"),), source)
-
-
-# -- what one commit loads ------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +52,9 @@ class Load:
             Column("updated_at", self.stamp.sql, "TIMESTAMP"),
         ]
         dated = [Column("opt_out_date", f"CASE WHEN staged.opt_out THEN {self.stamp.sql} END", "TIMESTAMP")] if self._people else []
-        return ParcelRows(self.parcel, (*fixed, *self._staged(self.columns), *dated), f"staged WHERE staged.action = 'insert' AND {_NOT_HELD}")
+        return ParcelRows(
+            self.parcel, (*fixed, *self._staged(self.columns), *dated), f"staged WHERE staged.action = 'insert' AND {_NOT_HELD}"
+        )
 
     def changed_rows(self) -> ParcelRows:
         """One row per known row that the CRM's values replace; its key first."""
@@ -217,15 +86,19 @@ class Load:
 
     def update_policies(self) -> dict[str, str]:
         """Column → policy, where it is not a plain overwrite: what a rule left open keeps its value."""
-        kept = {name: "keep_if_null" for name in ("opt_out", "opt_out_date", "del_status", "del_message")} if self._people else {}
+        kept = _LEFT_OPEN if self._people else {}
         careful = {r.column: "only_if_empty" for r in self.parcel.readings if r.policy is WritePolicy.ONLY_IF_EMPTY}
         return {**careful, **kept}
 
     def fill_policies(self) -> dict[str, str]:
         """The same for rows that are only filled."""
-        return {column: "only_if_empty" for column in self.filling_rows().columns[1:] if column != "updated_at"} | {
-            name: "keep_if_null" for name in ("opt_out", "opt_out_date", "del_status", "del_message")
-        }
+        careful = {column: "only_if_empty" for column in self.filling_rows().columns[1:] if column != "updated_at"}
+        return {**careful, **_LEFT_OPEN}
+
+    def released_keys(self) -> ParcelRows:
+        """Known users whose values change, without their address key: an address may pass from one account to the next (INIT-4)."""
+        columns = (Column("user_id", "staged.market_id", "BIGINT"), Column("email_key", "CAST(NULL AS VARCHAR)"))
+        return ParcelRows(self.parcel, columns, f"staged WHERE staged.action = 'update' AND {_NOT_HELD}")
 
     def restored_rows(self) -> ParcelRows:
         """Known rows whose deletion is taken back (DEL-2, DEL-7)."""
@@ -258,7 +131,9 @@ class Load:
             Column("first_seen_at", self.stamp.sql, "TIMESTAMP"),
             Column("written_at", self.stamp.sql, "TIMESTAMP"),
         ]
-        return ParcelRows(self.parcel, tuple(plan), f"{self._from_plan('plan.action <> {}'.format(literal('ignore')))} ORDER BY plan.crm_id")
+        return ParcelRows(
+            self.parcel, tuple(plan), f"{self._from_plan('plan.action <> {}'.format(literal('ignore')))} ORDER BY plan.crm_id"
+        )
 
     def ledger(self) -> ParcelRows:
         """One entry per change of an opt-out; a new row that starts `in` is no change."""

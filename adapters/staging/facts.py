@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from adapters.staging.duck import literal, quote
 from adapters.staging.parcel import Parcel
 from adapters.staging.reading import text_of, unreadable_when, value_of
-from sync.address import BLANKS
+from sync import address
 from sync.fields import Reading
 
-_BLANKS = "concat(" + ", ".join(f"chr({ord(each)})" for each in BLANKS) + ")"
+BLANKS = "concat(" + ", ".join(f"chr({ord(each)})" for each in address.BLANKS) + ")"
 
 # column of `facts` → (Market column whose reading fills it, SQL type when the CRM has no such field)
 _FROM_READINGS = {
@@ -59,7 +59,7 @@ _NONE_UNREADABLE = "CREATE OR REPLACE TABLE unreadable (seq BIGINT, crm_id VARCH
 def gather_facts(parcel: Parcel) -> int:
     """Builds `facts` and `unreadable` afresh from `raw`; returns the number of distinct records."""
     readings = parcel.readings
-    parcel.execute(_FACTS.format(blanks=_BLANKS, columns=_fact_columns(readings), row_hash=_row_hash(parcel.fields)))
+    parcel.execute(_FACTS.format(blanks=BLANKS, columns=_fact_columns(readings), row_hash=_row_hash(parcel.fields)))
     parcel.execute(_KEEP_NEWEST)
     parcel.execute(_unreadable(readings))
     return parcel.scalar("SELECT count(*) FROM facts")

@@ -49,7 +49,11 @@ def _waiting(parcel: Parcel, kind: Kind) -> Finding | None:
 
 def _nul(parcel: Parcel, kind: Kind) -> Finding | None:
     removed = parcel.scalar(_NUL)
-    return Finding(kind, "NUL characters removed", f"{removed:,} NUL characters were taken out of texts: databases can't hold them", removed) if removed else None
+    return (
+        Finding(kind, "NUL characters removed", f"{removed:,} NUL characters were taken out of texts: databases can't hold them", removed)
+        if removed
+        else None
+    )
 
 
 def _row(parcel: Parcel, sql: str) -> tuple[int, int, list[str]]:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import duckdb
@@ -25,7 +26,8 @@ from sync.records import Kind, ParcelRef, Window
 
 _CREATE = (
     "CREATE TABLE about (key VARCHAR PRIMARY KEY, value VARCHAR)",
-    "CREATE TABLE pages (stream VARCHAR, position VARCHAR, ended BOOLEAN, rows BIGINT, received_bytes BIGINT, nul_removed BIGINT, staged_at TIMESTAMP)",
+    "CREATE TABLE pages (stream VARCHAR, position VARCHAR, ended BOOLEAN, rows BIGINT, received_bytes BIGINT, nul_removed BIGINT,"
+    " staged_at TIMESTAMP)",
     "CREATE TABLE broken (stream VARCHAR, ordinal BIGINT, content VARCHAR, reason VARCHAR)",
 )
 _TELL = "INSERT INTO about VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
@@ -129,7 +131,7 @@ class ParcelStore:
 
     @contextmanager
     def open(self, ref: ParcelRef, *, threads: int | None = None) -> Iterator[Parcel]:
-        """`threads`: of the engine, fewer where several threads of ours load at once. Raises StagingFailed when the file is gone or taken."""
+        """`threads`: of the engine, fewer where several threads of ours load at once. Raises StagingFailed: the file is gone or taken."""
         path = self.root / ref.path
         where = _where(ref, path)
         if not path.exists():
@@ -157,7 +159,12 @@ class ParcelStore:
             for statement in _CREATE:
                 con.execute(statement)
             con.execute(f"CREATE TABLE raw ({', '.join(f'{quote(name)} VARCHAR' for name in fields)})")
-            told = {"parcel_id": ref.parcel_id, "fields": json.dumps(list(fields)), "readings": json.dumps([reading_to_dict(r) for r in readings]), **about}
+            told = {
+                "parcel_id": ref.parcel_id,
+                "fields": json.dumps(list(fields)),
+                "readings": json.dumps([reading_to_dict(r) for r in readings]),
+                **about,
+            }
             con.executemany(_TELL, [[key, value] for key, value in told.items()])
             con.execute("CHECKPOINT")  # closing would do it too, but says nothing when the disk is full
             con.close()
@@ -218,14 +225,15 @@ def reading_to_dict(reading: Reading) -> dict[str, object]:
 
 
 def reading_from_dict(told: dict[str, object]) -> Reading:
-    value, length, precision, scale = told["type"]  # type: ignore[misc]
-    pick = told["pick"]
+    kind: Any = told["type"]
+    pick: Any = told["pick"]
+    words: Any = told["true_when"]
     return Reading(
         column=str(told["column"]),
         source=str(told["source"]),
-        type=ColumnType(ValueType(value), length, precision, scale),
-        pick=Pick(*pick) if pick else None,  # type: ignore[misc]
+        type=ColumnType(ValueType(kind[0]), *kind[1:]),
+        pick=Pick(*pick) if pick else None,
         policy=WritePolicy(str(told["policy"])),
         mapped=bool(told["mapped"]),
-        true_when=tuple(told["true_when"]),  # type: ignore[arg-type]
+        true_when=tuple(words),
     )

@@ -29,7 +29,7 @@ _EMPTY: Mapping[str, str] = {
     "known_rows": "market_id BIGINT, deleted_date TIMESTAMP, do_not_pull BOOLEAN",
     "known_refs": "ref_kind VARCHAR, crm_id VARCHAR, market_id BIGINT",
     "known_companies": "company_key VARCHAR, market_id BIGINT",
-    "matches": "crm_id VARCHAR, market_id BIGINT, how VARCHAR, same_as VARCHAR, gives_values BOOLEAN",
+    "matches": "crm_id VARCHAR, market_id BIGINT, how VARCHAR, same_as VARCHAR, gives_values BOOLEAN, address_key VARCHAR",
     "absorbed": "crm_id VARCHAR, loser_id BIGINT, winner_id BIGINT",
 }
 
@@ -56,12 +56,14 @@ SELECT email_key, contact_id, deleted_date IS NOT NULL, updated_at, crm_modified
 FROM known_people WHERE email_key IN (SELECT address_key FROM facts) AND merged_into IS NULL
 """
 _HOLDS = "SELECT market_id, connector, kind, crm_id, converted_to FROM known_holds WHERE living"
-_CONVERSIONS = "SELECT contact_crm_id, market_id FROM known_conversions ORDER BY contact_crm_id, crm_modified_at DESC NULLS LAST, lead_crm_id"
+_CONVERSIONS = (
+    "SELECT contact_crm_id, market_id FROM known_conversions ORDER BY contact_crm_id, crm_modified_at DESC NULLS LAST, lead_crm_id"
+)
 _CONTACT_ROWS = "SELECT crm_id, market_id FROM known_refs WHERE ref_kind = 'contact'"
 
 
 def claims(parcel: Parcel) -> list[Claim]:
-    """The contested records: without a link but with a row that carries their address, or named by a conversion. Few, so they may be objects."""
+    """The contested records: without a link but with a row that carries their address, or named by a conversion. There are few."""
     return [Claim(*row) for row in parcel.execute(_CLAIMS).fetchall()]
 
 
@@ -92,7 +94,9 @@ def row_of_contact(parcel: Parcel) -> dict[str, int]:
 
 def rows_of_contacts(parcel: Parcel, connector: str) -> frozenset[int]:
     """Rows that some living contact of this connector holds."""
-    rows = parcel.execute("SELECT DISTINCT market_id FROM known_holds WHERE living AND kind = 'contact' AND connector = ?", [connector]).fetchall()
+    rows = parcel.execute(
+        "SELECT DISTINCT market_id FROM known_holds WHERE living AND kind = 'contact' AND connector = ?", [connector]
+    ).fetchall()
     return frozenset(row[0] for row in rows)
 
 
@@ -107,12 +111,15 @@ def keep_matches(parcel: Parcel, matches: Sequence[Match]) -> None:
                 "how": pa.array([m.how.value for m in matches], pa.string()),
                 "same_as": pa.nulls(len(matches), pa.string()),
                 "gives_values": pa.array([True] * len(matches), pa.bool_()),
+                "address_key": pa.nulls(len(matches), pa.string()),
             }
         ),
     )
     merges = [(match.crm_id, loser, match.market_id) for match in matches for loser in match.absorbs if match.market_id is not None]
     columns = {"crm_id": pa.string(), "loser_id": pa.int64(), "winner_id": pa.int64()}
-    parcel.learn("absorbed", pa.table({name: pa.array([each[at] for each in merges], type_) for at, (name, type_) in enumerate(columns.items())}))
+    parcel.learn(
+        "absorbed", pa.table({name: pa.array([each[at] for each in merges], type_) for at, (name, type_) in enumerate(columns.items())})
+    )
 
 
 _USER_CLAIMS = """
@@ -140,6 +147,7 @@ def keep_user_matches(parcel: Parcel, matches: Sequence[UserMatch]) -> None:
                 "how": pa.array(["address" if m.market_id is not None or m.same_as else "new" for m in matches], pa.string()),
                 "same_as": pa.array([m.same_as for m in matches], pa.string()),
                 "gives_values": pa.array([m.writes for m in matches], pa.bool_()),
+                "address_key": pa.array([m.address_key for m in matches], pa.string()),
             }
         ),
     )
@@ -154,6 +162,7 @@ SELECT *, {situation} AS situation FROM (
         coalesce(matched.market_id, link.market_id) AS market_id,
         CASE WHEN matched.how IS NOT NULL THEN matched.how WHEN link.market_id IS NOT NULL THEN 'id' ELSE 'new' END AS how,
         matched.same_as,
+        matched.address_key AS user_key,
         coalesce(matched.market_id, link.market_id) IS NOT NULL AS known_row,
         link.market_id IS NOT NULL AS linked,
         coalesce(link.living, false) AS living_link,
@@ -194,7 +203,9 @@ _OTHER_TERMS = {
 }
 _FACT_NAMES = [each.name for each in fields(RowFacts)]
 # Every fact is true, false or unknown: three to the power of its place, so that one small number names the whole situation.
-_SITUATION = " + ".join(f"{3**place} * (CASE {name} WHEN true THEN 2 WHEN false THEN 1 ELSE 0 END)" for place, name in enumerate(_FACT_NAMES))
+_SITUATION = " + ".join(
+    f"{3**place} * (CASE {name} WHEN true THEN 2 WHEN false THEN 1 ELSE 0 END)" for place, name in enumerate(_FACT_NAMES)
+)
 
 
 def situations(parcel: Parcel, kind: Kind) -> dict[int, RowFacts]:
@@ -203,7 +214,9 @@ def situations(parcel: Parcel, kind: Kind) -> dict[int, RowFacts]:
     terms = {**_PEOPLE_TERMS, "fills_only": fills} if kind in PEOPLE else _OTHER_TERMS
     parcel.execute(_SITUATED.format(situation=_SITUATION, **terms))
     asked = ", ".join(f"any_value({name})" for name in _FACT_NAMES)
-    return {number: RowFacts(*row) for number, *row in parcel.execute(f"SELECT situation, {asked} FROM situated GROUP BY situation").fetchall()}
+    return {
+        number: RowFacts(*row) for number, *row in parcel.execute(f"SELECT situation, {asked} FROM situated GROUP BY situation").fetchall()
+    }
 
 
 # -- the plan -------------------------------------------------------------------------------------------------------
@@ -217,7 +230,7 @@ SELECT facts.seq, facts.crm_id, decided.action, situated.market_id, situated.how
     owner.market_id AS owner_id,
     {account} AS account_id,
     person.market_id AS contact_id,
-    facts.address_key, facts.row_hash, facts.modified_at, facts.created_at, facts.converted_to,
+    {key} AS address_key, facts.row_hash, facts.modified_at, facts.created_at, facts.converted_to,
     facts.owner_ref, facts.account_ref, facts.contact_ref
 FROM facts
 JOIN situated ON situated.seq = facts.seq
@@ -243,7 +256,8 @@ def write_plan(parcel: Parcel, decisions: Mapping[int, RowPlan]) -> None:
     table = {"situation": pa.array(list(decisions), pa.int64())}
     table |= {name: pa.array(values, pa.string() if name in text else pa.bool_()) for name, values in columns.items()}
     parcel.learn("decided", pa.table(table))
-    parcel.execute(_PLAN.format(account=f"coalesce(account.market_id, company.market_id, {_NO_COMPANY})"))
+    key = "situated.user_key" if parcel.ref.kind is Kind.USER else "facts.address_key"
+    parcel.execute(_PLAN.format(key=key, account=f"coalesce(account.market_id, company.market_id, {_NO_COMPANY})"))
 
 
 def keys_needed(parcel: Parcel) -> int:

@@ -79,7 +79,8 @@ def _cast(text: str, kind: ColumnType) -> str:
     if kind.value is ValueType.TIME:
         return filled
     if kind.value is ValueType.DECIMAL and (kind.scale or 0) < _FAST_DIGITS < (kind.precision or 38):
-        return f"coalesce(CAST(TRY_CAST({filled} AS DECIMAL({_FAST_DIGITS},{kind.scale or 0})) AS {sql_type(kind)}), TRY_CAST({filled} AS {sql_type(kind)}))"
+        fast = f"CAST(TRY_CAST({filled} AS DECIMAL({_FAST_DIGITS},{kind.scale or 0})) AS {sql_type(kind)})"
+        return f"coalesce({fast}, TRY_CAST({filled} AS {sql_type(kind)}))"
     return f"TRY_CAST({filled} AS {sql_type(kind)})"
 
 

@@ -73,7 +73,7 @@ class ParcelRows:
         query = f"SELECT {_list(self.select, _for_copy)} FROM {self.source}"
         try:
             self.parcel.con.cursor().execute(f"COPY ({query}) TO '/dev/fd/{write_end}' (FORMAT csv, HEADER false)")
-        except BaseException as error:  # handed to the reading side, which raises it
+        except BaseException as error:  # noqa: BLE001  handed to the reading side, which raises it
             failure.append(error)
         finally:
             os.close(write_end)

@@ -6,8 +6,9 @@ raised, or nothing: it came to its end. An order says
 
     config, run_id, connector      what to run
     again                          true: read everything once more
-    kill                           {"after_s"}: from outside, so long after the start
-                                   {"kind", "verb", "ended", "nth", "after_s"}: at the n-th such sign of life, or so long after it
+    after_s                        kill it from outside, so long after the start
+    kills                          a list of {"kind", "verb", "ended", "nth", "after_s"}: it dies at the first of these signs of life that
+                                   comes for the n-th time, or so long after it; the answer's `hit` says which
     full                           {"bytes"} or {"bytes", "kind", "verb"}: files can't grow beyond, from the start or from a sign of life on
     flush_bytes                    how much of a stream is staged at once
     secrets                        environment variables of this run
@@ -67,6 +68,10 @@ def road(config: str, run_id: str, connector: str, *, again: bool) -> None:
         installation(config).market.runs.finish(run_id, "completed", now(), summary={}, report="")
 
 
+def say(answer: int, **words: Any) -> None:
+    os.write(answer, json.dumps(words).encode() + b"\n")
+
+
 def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -78,10 +83,11 @@ def fill_disk(limit: int) -> None:
 class Trouble:
     """Makes at the chosen signs of life what the order asks for."""
 
-    def __init__(self, order: Order) -> None:
-        self._kill: Order = order.get("kill") or {}
+    def __init__(self, order: Order, answer: int) -> None:
+        self._kills: list[Order] = order.get("kills") or []
+        self._left = [int(kill["nth"]) for kill in self._kills]
         self._full: Order = order.get("full") or {}
-        self._left = int(self._kill.get("nth", 1))
+        self._answer = answer
         self._lock = threading.Lock()
         if self._full and "verb" not in self._full:
             fill_disk(self._full["bytes"])
@@ -89,20 +95,21 @@ class Trouble:
     def __call__(self, step: Step) -> None:
         if (step.kind, step.verb) == (self._full.get("kind"), self._full.get("verb")):
             fill_disk(self._full["bytes"])
-        if (step.kind, step.verb, step.ended) == (self._kill.get("kind"), self._kill.get("verb"), self._kill.get("ended")):
-            self._count_down()
-
-    def _count_down(self) -> None:
         with self._lock:
-            self._left -= 1
-            if self._left != 0:
-                return
-        if self._kill["after_s"]:
-            timer = threading.Timer(self._kill["after_s"], die)
-            timer.daemon = True
-            timer.start()
-        else:
+            for number, kill in enumerate(self._kills):
+                if (step.kind, step.verb, step.ended) == (kill["kind"], kill["verb"], kill["ended"]):
+                    self._left[number] -= 1
+                    if self._left[number] == 0:
+                        self._strike(number, kill["after_s"])
+
+    def _strike(self, number: int, after_s: float) -> None:
+        self._kills = []
+        say(self._answer, hit=number)
+        if not after_s:
             die()
+        timer = threading.Timer(after_s, die)
+        timer.daemon = True
+        timer.start()
 
 
 def work(order: Order, answer: int) -> None:
@@ -112,12 +119,12 @@ def work(order: Order, answer: int) -> None:
         assert hasattr(tasks.extract, "_FLUSH_BYTES")
         tasks.extract._FLUSH_BYTES = order["flush_bytes"]
     try:
-        with listening(Trouble(order)):
+        with listening(Trouble(order, answer)):
             road(order["config"], order["run_id"], order["connector"], again=bool(order.get("again")))
     except MarketsyncError as error:
-        os.write(answer, json.dumps({"error": type(error).__name__, "text": str(error), "exit_code": error.exit_code}).encode())
+        say(answer, error=type(error).__name__, text=str(error), exit_code=error.exit_code)
     except BaseException as error:  # noqa: BLE001  the test shows it
-        os.write(answer, json.dumps({"error": type(error).__name__, "text": traceback.format_exc()[-4000:]}).encode())
+        say(answer, error=type(error).__name__, text=traceback.format_exc()[-4000:])
 
 
 def start(order: Order) -> tuple[int, int]:
@@ -137,10 +144,8 @@ def finish(child: int, reading: int) -> Order:
     with os.fdopen(reading, "rb") as answer:
         said = answer.read()
     _, status = os.waitpid(child, 0)
-    if os.WIFSIGNALED(status):
-        return {"signal": os.WTERMSIG(status)}
-    found: Order = json.loads(said) if said else {}
-    return found
+    found: Order = {key: value for line in said.splitlines() for key, value in json.loads(line).items()}
+    return {**found, "signal": os.WTERMSIG(status)} if os.WIFSIGNALED(status) else found
 
 
 def obey(order: Order, left: dict[int, int]) -> Order:
@@ -150,9 +155,8 @@ def obey(order: Order, left: dict[int, int]) -> Order:
     if order.get("leave"):
         left[child] = reading
         return {"left": child}
-    kill = order.get("kill") or {}
-    if kill and "verb" not in kill:
-        time.sleep(kill["after_s"])
+    if "after_s" in order:
+        time.sleep(order["after_s"])
         os.kill(child, signal.SIGKILL)
     return finish(child, reading)
 

@@ -26,7 +26,7 @@ from tests.flows.place import PASSWORD_VARIABLE, USER, Driver, Place, lite_place
 
 FEW = "page_rows = 10\n[connectors.acme.pull]\nleads = false\ncontacts = false\nopportunities = false"
 OTHER = "another-horse-8R"
-AT_THE_PLAN = {"kind": "user", "verb": "plan", "ended": False, "after_s": 0}
+AT_THE_PLAN = {"kind": "user", "verb": "plan", "ended": False, "nth": 1, "after_s": 0}
 
 
 def scalar(place: Place, sql: str) -> Any:
@@ -88,7 +88,7 @@ def test_a_dead_credential_is_told_once_and_not_tried_again(how: str, said: str,
         crm.control.lock_user(USER, False)
         crm.control.set_password(USER, OTHER)
         new = {PASSWORD_VARIABLE: OTHER}
-        assert driver.run(place, secrets=new, kill=AT_THE_PLAN) == {"signal": 9}
+        assert driver.run(place, secrets=new, kills=[AT_THE_PLAN]) == {"hit": 0, "signal": 9}
         if how == "wrong":
             completes(driver, place, secrets=new)
 
@@ -340,8 +340,8 @@ def beginning(path: Path) -> None:
 def test_a_damaged_parcel_is_named_and_deleting_it_is_the_cure(damage: Callable[[Path], None], driver: Driver, tmp_path: Path) -> None:
     with sandbox(**WIDE) as crm:
         place = lite_place(tmp_path).write(crm.url, connector=FEW)
-        killed = driver.run(place, kill={"kind": "account", "verb": "check", "ended": True, "nth": 1, "after_s": 0})
-        assert killed == {"signal": 9}
+        killed = driver.run(place, kills=[{"kind": "account", "verb": "check", "ended": True, "nth": 1, "after_s": 0}])
+        assert killed == {"hit": 0, "signal": 9}
         parcel = next(path for path in place.parcels() if path.name.startswith("account"))
         damage(parcel)
         Path(f"{parcel}.wal").unlink(missing_ok=True)

@@ -13,6 +13,7 @@ from flows.initial_sync import initial_sync
 from sync.errors import AccessDenied, AlreadyRunning, ConfigError, CredentialError, MarketsyncError, MarketUnavailable
 from tests.flows.place import USER, Driver, Place, lite_place, sandbox
 from tests.flows.prefect_server import artifacts_of, run_id_of
+from tests.flows.test_bad_input import FEW, hold_back
 
 pytestmark = pytest.mark.usefixtures("prefect_server", "crm_password")
 
@@ -42,7 +43,7 @@ def lock(crm: RunningSandbox) -> None:
 def test_the_report_and_the_summary_tell_the_error_that_stopped_the_run(spoil: Any, error: type, word: str, tmp_path: Path) -> None:
     """GATE-5, CONN-4."""
     with sandbox() as crm:
-        place = lite_place(tmp_path).write(crm.url)
+        place = lite_place(tmp_path).write(crm.url, connector=FEW)
         spoil(crm)
         state = run(place)
         found = failure(state)
@@ -88,10 +89,8 @@ def test_a_report_that_cannot_be_written_does_not_hide_what_went_wrong(tmp_path:
 
 def test_a_run_beside_another_one_is_told_so_and_leaves_no_report(tmp_path: Path, driver: Driver) -> None:
     """FLOW-1."""
-    from tests.flows.test_bad_input import hold_back
-
     with sandbox() as crm:
-        place = lite_place(tmp_path).write(crm.url)
+        place = lite_place(tmp_path).write(crm.url, connector=FEW)
         with hold_back(crm, driver, place):
             state = run(place)
             assert isinstance(failure(state), AlreadyRunning)

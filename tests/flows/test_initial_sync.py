@@ -85,7 +85,7 @@ def test_an_initial_sync_completes_with_a_summary_and_tasks_that_read_as_sentenc
 def test_a_rejected_batch_fails_the_run_and_a_corrected_crm_completes_it(tmp_path: Path) -> None:
     """GATE-3, GATE-5: nothing of the batch is in Market, the report says why, and the next run sees the corrections."""
     with sandbox() as crm:
-        place = lite_place(tmp_path).write(crm.url)
+        place = lite_place(tmp_path).write(crm.url, connector="[connectors.acme.pull]\ncontacts = false\nopportunities = false")
         spoiled = spoil(crm, 10)
         state = run(place)
         assert state.is_failed()
@@ -108,7 +108,7 @@ def test_a_rejected_batch_fails_the_run_and_a_corrected_crm_completes_it(tmp_pat
 def test_a_stopped_sync_goes_on_in_another_run_where_it_stopped(tmp_path: Path) -> None:
     """INIT-7, FLOW-3: what is committed is not read again, what is staged is not asked for again."""
     with sandbox() as crm:
-        place = lite_place(tmp_path).write(crm.url, connector="page_rows = 5")
+        place = lite_place(tmp_path).write(crm.url, connector="page_rows = 5\n[connectors.acme.pull]\nleads = false\nopportunities = false")
         crm.control.set_faults(FaultRule("status", "POST", r"/Contacts/filter$", nth=9, status=400, count=1))
         first = run(place)
         assert first.is_failed()

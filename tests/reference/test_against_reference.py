@@ -6,7 +6,6 @@ import itertools
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -22,7 +21,7 @@ from tests.reference.world import World
 
 _numbers = itertools.count(1)
 _AS_MANY_AS_THE_PROFILE = settings(deadline=None, suppress_health_check=list(HealthCheck))
-_FEW = settings(_AS_MANY_AS_THE_PROFILE, max_examples=max(3, settings.default.max_examples // 4))  # type: ignore[union-attr]
+_FEW = settings(_AS_MANY_AS_THE_PROFILE, max_examples=max(4, settings.default.max_examples // 4))  # type: ignore[union-attr]
 Import = tuple[str | None, bool, int, bool, bool]
 NewRoad = Callable[[], AbstractContextManager[PullRoad]]
 
@@ -126,7 +125,7 @@ def _everything(road: PullRoad) -> list[list[dict[str, object]]]:
     return [sorted(road.rows(f"SELECT * FROM {table}"), key=repr) for table in tables]
 
 
-@_AS_MANY_AS_THE_PROFILE
+@_FEW
 @given(batches(cycles=1), IMPORTS, st.integers(0, 1000))
 def test_pull_8_the_same_records_a_second_time_write_nothing(lite: NewRoad, story: list[Batch], imports: list[Import], cuts: int) -> None:
     with lite() as road:

@@ -244,7 +244,7 @@ def test_init_4_users_who_share_an_address_share_the_account_and_the_one_modifie
 def test_init_4_the_record_that_gives_the_values_makes_the_shared_account_and_the_others_name_it() -> None:
     """Only a record that writes values becomes a row; the others can be linked to nothing else."""
     found = matched(user("u1", 1), user("u2", 3), user("u3", 2))
-    assert found["u2"] == UserMatch("u2", None, None, True)
+    assert found["u2"] == UserMatch("u2", None, None, True, ANN)
     assert {found["u1"].same_as, found["u3"].same_as} == {"u2"}
     assert not found["u1"].writes
     assert not found["u3"].writes
@@ -253,3 +253,19 @@ def test_init_4_the_record_that_gives_the_values_makes_the_shared_account_and_th
 def test_init_4_users_without_an_address_are_accounts_of_their_own() -> None:
     found = matched(user("u1", address=None), user("u2", address=None))
     assert all(match == UserMatch(match.crm_id, None, None, True) for match in found.values())
+
+
+def test_match_9_an_address_that_one_user_gives_up_makes_an_account_for_the_next() -> None:
+    found = matched(user("u1", 1, "bob@example.com", row=5), user("u2", 2), by_address={ANN: 5})
+    assert (found["u1"].market_id, found["u1"].address_key) == (5, "bob@example.com")
+    assert found["u2"] == UserMatch("u2", None, None, True, ANN)
+
+
+def test_init_4_an_account_that_gets_the_address_of_another_keeps_its_row_and_leaves_the_key_to_it() -> None:
+    found = matched(user("u2", 1, row=6), by_address={ANN: 5})
+    assert found["u2"] == UserMatch("u2", 6, None, True, None)
+
+
+def test_match_9_two_users_can_swap_their_addresses() -> None:
+    found = matched(user("u1", 1, "bob@example.com", row=5), user("u2", 2, ANN, row=6), by_address={ANN: 5, "bob@example.com": 6})
+    assert found["u2"].address_key == ANN

@@ -34,8 +34,10 @@ CUSTOM = (
     CustomField("Contacts", "yes_c", "bool"),
 )
 TEXTS = [
-    "", " ", "01920", "a\nb", "a\r\nb", "a\rb", 'say "no"', "it's", "a,b;c\td", "\\", "\\.", "a\n\\.\nb", "\\N", "NULL", "null", "None", "#",
-    "\U0001f600\U0001d11e", "e\u0301", "\u202eabc", "\u00a0", "\ufeff", "\x01\x1f\x7f", "%s %(a)s {b} $1 ?1 :c", "<b>&amp;", "x" * 70_000, "\U0001f600" * 5_000,
+    "", " ", "01920", "a\nb", "a\r\nb", "a\rb", 'say "no"', "it's", "a,b;c\td", "\\", "\\.", "a\n\\.\nb", "\\N", "NULL", "null", "None",
+    "#",
+    "\U0001f600\U0001d11e", "e\u0301", "\u202eabc", "\u00a0", "\ufeff", "\x01\x1f\x7f", "%s %(a)s {b} $1 ?1 :c", "<b>&amp;",
+    "x" * 70_000, "\U0001f600" * 5_000,
     "'; DROP TABLE contacts; --", "-0", "1e5", "[1]", "{}", " lead and trail ", "\n", '"', '""', "''", "\u2028", "\x1a",
 ]  # fmt: skip
 EXTREMES: list[dict[str, Any]] = [

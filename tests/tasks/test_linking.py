@@ -44,7 +44,8 @@ def user(crm_id: str, email: str | None = None, **values: Any) -> dict[str, Any]
 
 def person(road: PullRoad, crm_id: str) -> dict[str, Any]:
     """The row that a record is linked to."""
-    query = "SELECT contacts.* FROM contacts JOIN crm_links ON market_id = contact_id WHERE kind IN ('lead', 'contact') AND crm_links.crm_id = :id"
+    query = "SELECT contacts.* FROM contacts JOIN crm_links ON market_id = contact_id WHERE kind IN ('lead', 'contact') "
+    query += "AND crm_links.crm_id = :id"
     [row] = road.rows(query, id=crm_id)
     return row
 
@@ -126,6 +127,20 @@ def test_init_4_a_held_user_leaves_no_link_to_an_account_that_was_never_made(roa
     assert [entry.crm_id for entry in road.market.quarantine.list()] == ["u 2"]
     loose = "SELECT crm_id FROM crm_links WHERE kind = 'user' AND market_id NOT IN (SELECT user_id FROM users)"
     assert road.rows(loose) == []
+
+
+def test_init_4_a_user_who_gets_the_address_of_another_account_stops_nothing(road: PullRoad) -> None:
+    """MATCH-1 comes first: both keep their accounts, and the batch is committed."""
+    bring(road, Kind.USER, user("u1", "ann@x.test"), user("u2", "bob@x.test"))
+    bring(road, Kind.USER, user("u2", "ann@x.test", modified=2))
+    assert sorted(row["crm_id"] for row in road.rows("SELECT crm_id FROM users")) == ["u1", "u2"]
+
+
+def test_match_9_an_address_that_passes_to_a_successor_in_one_batch_makes_an_account_of_its_own(road: PullRoad) -> None:
+    """INIT-4, record after record: u1 leaves the address, then u2 comes with it."""
+    bring(road, Kind.USER, user("u1", "sales@x.test"))
+    bring(road, Kind.USER, user("u1", "ann@x.test", modified=2), user("u2", "sales@x.test", modified=3))
+    assert sorted(row["crm_id"] for row in road.rows("SELECT crm_id FROM users")) == ["u1", "u2"]
 
 
 # -- people ---------------------------------------------------------------------------------------------------------

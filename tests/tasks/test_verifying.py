@@ -1,4 +1,4 @@
-"""Counts, CRM against Market, over real HTTP: INIT-6, INIT-9, PULL-7, CONN-5. What happens while we read happens between extract and commit."""
+"""Counts, CRM against Market, over real HTTP: INIT-6, INIT-9, PULL-7. What happens "meanwhile" happens between extract and commit."""
 
 from __future__ import annotations
 

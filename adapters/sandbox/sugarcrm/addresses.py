@@ -75,10 +75,7 @@ class Addresses:
             "select address_id, address, is_primary, opt_out, invalid, reply_to from holders"
             " where module = ? and record_id = ? order by position"
         )
-        return [
-            Held(a, text, bool(p), bool(o), bool(i), bool(r))
-            for a, text, p, o, i, r in self._db.execute(sql, (module, record_id))
-        ]
+        return [Held(a, text, bool(p), bool(o), bool(i), bool(r)) for a, text, p, o, i, r in self._db.execute(sql, (module, record_id))]
 
     def holders(self, address_id: str) -> list[tuple[str, str]]:
         """(module, id) of every record with that address."""

@@ -27,9 +27,7 @@ class SandboxControl(ControlClient):
         stamp: int | None = None,
     ) -> None:
         """A colleague saves; `silent` leaves `date_modified` alone, `stamp` sets it (epoch seconds)."""
-        self.call(
-            "records/edit", module=module, id=record_id, values=values, delay_s=delay_s, silent=silent, stamp=stamp
-        )
+        self.call("records/edit", module=module, id=record_id, values=values, delay_s=delay_s, silent=silent, stamp=stamp)
 
     def write_raw(self, module: str, record_id: str, values: dict[str, Any]) -> None:
         """Any JSON value into any field, unchecked and unstamped: over-long, malformed, of another type."""
@@ -77,9 +75,7 @@ class SandboxControl(ControlClient):
         """Deleted rows leave for good; returns how many."""
         return int(self.call("prune")["pruned"])
 
-    def add_field(
-        self, module: str, name: str, kind: str = "varchar", *, length: int | None = None, options: str = ""
-    ) -> None:
+    def add_field(self, module: str, name: str, kind: str = "varchar", *, length: int | None = None, options: str = "") -> None:
         """A new field; existing rows have its default and no new stamp."""
         self.call("fields/add", module=module, name=name, type=kind, length=length, options=options)
 

@@ -54,9 +54,7 @@ class ControlRoutes:
             "records/delete": lambda b: events.delete(it, b["module"], b["id"], b.get("delay_s", 0)),
             "records/undelete": lambda b: events.undelete(it, b["module"], b["id"]),
             "records/merge": lambda b: events.merge(it, b["module"], b["winner"], b["loser"]),
-            "records/convert": lambda b: events.convert(
-                it, b["lead"], b.get("contact"), b.get("account"), b.get("opportunity")
-            ),
+            "records/convert": lambda b: events.convert(it, b["lead"], b.get("contact"), b.get("account"), b.get("opportunity")),
             "records/link": lambda b: events.link(it, b["module"], b["id"], b["link"], b["far_id"], b.get("role", "")),
             "records/unlink": lambda b: events.unlink(it, b["module"], b["id"], b["link"], b["far_id"]),
             "addresses/flag": lambda b: events.flag_address(it, b["address"], b.get("opt_out"), b.get("invalid")),
@@ -65,9 +63,7 @@ class ControlRoutes:
 
     def _field_actions(self, studio: Studio) -> dict[str, Action]:
         def add(body: Body) -> Body:
-            spec = FieldSpec(
-                body["name"], body.get("type", "varchar"), body.get("length"), body.get("options", ""), custom=True
-            )
+            spec = FieldSpec(body["name"], body.get("type", "varchar"), body.get("length"), body.get("options", ""), custom=True)
             studio.add(body["module"], spec)
             return DONE
 
@@ -161,8 +157,6 @@ class ControlRoutes:
         login.locked, login.bad_logins = bool(body.get("locked", True)), 0
 
     def _add_login(self, body: Body) -> Body:
-        login = Login(
-            body["user"], body["id"], body["password"], bool(body.get("admin")), zone(body.get("zone", "UTC")).key
-        )
+        login = Login(body["user"], body["id"], body["password"], bool(body.get("admin")), zone(body.get("zone", "UTC")).key)
         self._instance.sessions.add(login)
         return DONE

@@ -118,9 +118,7 @@ def merge(instance: Instance, module: str, winner: str, loser: str) -> dict[str,
     for child, key in _keys_to(module):
         slot = instance.schema.module(child).slot[key]
         wanted = orjson.dumps(loser)
-        for other in [
-            one for one in records.tables[child].scan("deleted = 0", (), "seq") if one.slots()[slot] == wanted
-        ]:
+        for other in [one for one in records.tables[child].scan("deleted = 0", (), "seq") if one.slots()[slot] == wanted]:
             records.change(child, other, {key: orjson.dumps(winner)}, ADMIN)
     records.addresses.move(module, loser, winner)
     records.show_addresses(module, winner)
@@ -129,9 +127,7 @@ def merge(instance: Instance, module: str, winner: str, loser: str) -> dict[str,
     return DONE
 
 
-def convert(
-    instance: Instance, lead: str, contact: str | None, account: str | None, opportunity: str | None
-) -> dict[str, str]:
+def convert(instance: Instance, lead: str, contact: str | None, account: str | None, opportunity: str | None) -> dict[str, str]:
     """A lead becomes a contact, a new one unless `contact` names it. The lead stays and points at what it became."""
     records = instance.records
     row = records.need("Leads", lead)
@@ -188,9 +184,7 @@ def flag_address(instance: Instance, text: str, opt_out: bool | None, invalid: b
     return {"addresses": len(found)}
 
 
-def dump(
-    instance: Instance, module: str, after_id: str, limit: int, deleted: bool, ids: list[str] | None = None
-) -> list[dict[str, Any]]:
+def dump(instance: Instance, module: str, after_id: str, limit: int, deleted: bool, ids: list[str] | None = None) -> list[dict[str, Any]]:
     """Records as stored, in id order, instants in UTC, without rights, zones or delays in between."""
     table = instance.records.tables[module]
     if ids is not None:

@@ -126,9 +126,7 @@ def _plain(one: Condition, reader: Reader) -> Node:
         return _range(one.field, *named_range(str(one.value), reader.now, reader.zone))
     if one.operator in ("$between", "$dateBetween"):
         low, high = _two(one.value)
-        return Group(
-            "and", tuple(_plain(Condition(one.field, op, v), reader) for op, v in (("$gte", low), ("$lte", high)))
-        )
+        return Group("and", tuple(_plain(Condition(one.field, op, v), reader) for op, v in (("$gte", low), ("$lte", high))))
     if spec.type == "date" or not isinstance(one.value, str):
         return one
     whole_day = one.operator == "$equals" and (reader.equals_matches_day or is_day(one.value))

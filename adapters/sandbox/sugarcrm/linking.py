@@ -22,9 +22,7 @@ def list_link(visit: Visit, module: str, record_id: str, link: str) -> Response:
     where = _side(visit, module, record_id, link)
     rel = where.relationship
     if rel.key:
-        among = Sql(
-            "id in (select value from json_each(?))", (orjson.dumps(_by_key(visit, where, record_id)).decode(),)
-        )
+        among = Sql("id in (select value from json_each(?))", (orjson.dumps(_by_key(visit, where, record_id)).decode(),))
     else:
         sql = f"id in (select {where.far} from links where rel = ? and {where.near} = ?)"
         among = Sql(sql, (rel.name, record_id))

@@ -89,9 +89,7 @@ class Links:
     def join(self, where: Side, near_id: str, far_id: str, role: str, now: int) -> None:
         """Link two records, or change the role of the link. Neither record's stamp moves: trap of the real CRM."""
         left, right = (near_id, far_id) if where.near == "left_id" else (far_id, near_id)
-        self._db.execute(
-            "insert or replace into links values (?, ?, ?, ?, ?)", (where.relationship.name, left, right, role, now)
-        )
+        self._db.execute("insert or replace into links values (?, ?, ?, ?, ?)", (where.relationship.name, left, right, role, now))
 
     def part(self, where: Side, near_id: str, far_id: str) -> bool:
         """Unlink; False when they were not linked."""

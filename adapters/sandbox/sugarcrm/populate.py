@@ -90,9 +90,7 @@ class Populator:
         count = int(size * rate) + (self.dice.random() < size * rate % 1)
         return [self.dice.randrange(size) for _ in range(count)]
 
-    def _load(
-        self, module: str, ids: list[str], fixed: dict[str, Column], begin: float = 0.0, share: float = 1.0
-    ) -> None:
+    def _load(self, module: str, ids: list[str], fixed: dict[str, Column], begin: float = 0.0, share: float = 1.0) -> None:
         layout = self.instance.schema.module(module)
         size = len(ids)
         stamps = list(self._stamps(size, begin, share))

@@ -189,9 +189,7 @@ class Records:
                 self.database.execute("delete from lookups where field = ? and id = ?", (field, record_id))
                 value = orjson.loads(slots[slot])
                 if value not in (None, ""):
-                    self.database.execute(
-                        "insert into lookups values (?, ?, ?)", (field, str(value).lower(), record_id)
-                    )
+                    self.database.execute("insert into lookups values (?, ?, ?)", (field, str(value).lower(), record_id))
 
     def _tell(self, module: str, seq: int) -> None:
         for listener in self.changed:

@@ -29,9 +29,7 @@ class Projection:
         self._width = len(module.defaults)
         self._text_of = text_of
         self._keys = [module.slot.get(spec.id_name) for spec in self.relates]
-        self._instants = [
-            at for at, name in enumerate(stored) if zone != "UTC" and module.fields[name].type in DATETIMES
-        ]
+        self._instants = [at for at, name in enumerate(stored) if zone != "UTC" and module.fields[name].type in DATETIMES]
         self._zone = zone
         self._pick = itemgetter(*(module.slot[name] for name in stored))
         acl = orjson.dumps({"fields": acl_of_fields(hidden)}).replace(b"%", b"%%")

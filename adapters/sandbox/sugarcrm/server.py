@@ -19,9 +19,7 @@ class RunningSandbox:
     def __init__(self, instance: Instance, server: SandboxServer) -> None:
         self._instance = instance
         self._server = server
-        self._thread = threading.Thread(
-            target=server.serve_forever, kwargs={"poll_interval": 0.05}, name="sugar-sandbox", daemon=True
-        )
+        self._thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, name="sugar-sandbox", daemon=True)
         self._thread.start()
         self.url = f"http://127.0.0.1:{server.server_address[1]}"
         self.control = SandboxControl(self.url)
@@ -35,9 +33,7 @@ class RunningSandbox:
     def __enter__(self) -> RunningSandbox:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
 

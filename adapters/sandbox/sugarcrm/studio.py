@@ -35,9 +35,7 @@ class Studio:
     def rename(self, module: str, name: str, new_name: str) -> None:
         """The values stay under the new name."""
         self._instance.schema.module(module).rename(name, new_name)
-        self._instance.database.execute(
-            "update lookups set field = ? where field = ?", (f"{module}.{new_name}", f"{module}.{name}")
-        )
+        self._instance.database.execute("update lookups set field = ? where field = ?", (f"{module}.{new_name}", f"{module}.{name}"))
         self._instance.renderer.clear()
 
     def retype(self, module: str, name: str, kind: str, length: int | None = None) -> None:

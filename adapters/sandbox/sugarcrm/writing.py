@@ -58,9 +58,7 @@ def update_record(visit: Visit, module: str, record_id: str) -> Response:
     return Response(200, visit.shown(module, record_id), rows=1)
 
 
-def update(
-    visit: Visit, module: str, row: Row, document: dict[str, Any], extra: dict[str, bytes] | None = None
-) -> None:
+def update(visit: Visit, module: str, row: Row, document: dict[str, Any], extra: dict[str, bytes] | None = None) -> None:
     """Change a record from a payload. The stamp moves even when no value differs: saving is saving."""
     visit.summary.update(written=sorted(document))
     _check_version(visit, module, row)

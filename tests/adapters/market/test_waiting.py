@@ -45,14 +45,14 @@ def test_account_of_another_connector_is_not_the_one(market: Market) -> None:
 @pytest.mark.parametrize("company", ["Müller & Söhne GmbH", "  MÜLLER & SÖHNE GMBH ", "müller & söhne gmbh"])
 def test_leads_are_linked_by_their_company_name(market: Market, company: str) -> None:
     """PULL-6: a lead's account is found by its company name, which stays in `company`."""
-    put(market, "contacts", person(1, account_ref=None, company=company), person(2, account_ref=None, company="Nobody"))
+    put(market, "contacts", person(1, account_ref=None, crm_type="Lead", company=company), person(2, account_ref=None, company="Nobody"))
     assert arrive(market, "Müller & Söhne GmbH", "Else") == 1
     assert ask(market, "SELECT company, account_id FROM contacts ORDER BY contact_id") == [(company, 2), ("Nobody", 1)]
 
 
 def test_leads_are_linked_when_an_account_takes_their_company_name(market: Market) -> None:
     """PULL-6: a child never waits for ever; a renamed account may be the one."""
-    put(market, "contacts", person(1, account_ref=None, company="New Name"))
+    put(market, "contacts", person(1, account_ref=None, crm_type="Lead", company="New Name"))
     arrive(market, "Old Name")
     with commit(market, Kind.ACCOUNT) as tx:
         tx.update("accounts", MemoryRows(("account_id", "account_name", "account_name_key"), [(2, "New Name", "new name")]))
@@ -61,7 +61,7 @@ def test_leads_are_linked_when_an_account_takes_their_company_name(market: Marke
 
 
 def test_of_accounts_with_one_name_the_oldest_is_taken(market: Market) -> None:
-    put(market, "contacts", person(1, account_ref=None, company="Twin"))
+    put(market, "contacts", person(1, account_ref=None, crm_type="Lead", company="Twin"))
     assert arrive(market, "Twin", "TWIN") == 1
     assert ask(market, "SELECT account_id FROM contacts") == [(2,)]
 

@@ -38,9 +38,7 @@ def test_every_and_probability_choose_requests(client: Client, control: SandboxC
     assert set(first) == {200, 500}
 
 
-@pytest.mark.parametrize(
-    ("kind", "saved"), [("reset", 0), ("reset_after_commit", 1), ("timeout", 0), ("timeout_after_commit", 1)]
-)
+@pytest.mark.parametrize(("kind", "saved"), [("reset", 0), ("reset_after_commit", 1), ("timeout", 0), ("timeout_after_commit", 1)])
 def test_a_lost_answer_may_have_been_executed(client: Client, control: SandboxControl, kind: str, saved: int) -> None:
     control.set_faults(FaultRule(kind, method="POST", path="/Leads$", seconds=1.0, nth=1))
     before = control.count("Leads")["living"]

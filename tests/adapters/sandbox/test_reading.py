@@ -127,9 +127,7 @@ def test_ids_sort_and_compare_byte_by_byte(start: Start) -> None:
 
 
 def test_stamps_are_shown_in_the_zone_of_the_user(client: Client, control: SandboxControl) -> None:
-    new_id = control.create(
-        "Contacts", {"last_name": "Z", "date_modified": "2026-07-01T12:00:00Z", "last_visit_c": "2026-01-01T12:00:00Z"}
-    )
+    new_id = control.create("Contacts", {"last_name": "Z", "date_modified": "2026-07-01T12:00:00Z", "last_visit_c": "2026-01-01T12:00:00Z"})
     control.set_zone("mkt_sync", "America/New_York")
     try:
         record = client.good("GET", f"Contacts/{new_id}")
@@ -321,9 +319,7 @@ def test_answers_are_compressed_on_request(client: Client, start: Start) -> None
 
 def test_a_skewed_clock_shows_in_the_date_header(client: Client, control: SandboxControl) -> None:
     control.set_clock(fixed=datetime.fromisoformat("2026-03-01T00:00:00+00:00").timestamp())
-    assert (
-        client.call("GET", "Contacts", headers={"OAuth-Token": "x"}).headers["Date"] == "Sun, 01 Mar 2026 00:00:00 GMT"
-    )
+    assert client.call("GET", "Contacts", headers={"OAuth-Token": "x"}).headers["Date"] == "Sun, 01 Mar 2026 00:00:00 GMT"
     control.set_clock(skew_s=-3600, release=True)
     assert abs(control.set_clock() - (time.time() - 3600)) < 5
 

@@ -98,9 +98,7 @@ def test_logout_ends_the_session(client: Client) -> None:
     assert client.call("GET", "me").status_code == 401
 
 
-@pytest.mark.parametrize(
-    ("version", "status"), [("v11", 200), ("v11_10", 200), ("v11_24", 200), ("v11_25", 301), ("v9", 301)]
-)
+@pytest.mark.parametrize(("version", "status"), [("v11", 200), ("v11_10", 200), ("v11_24", 200), ("v11_25", 301), ("v9", 301)])
 def test_a_version_that_is_too_new_is_301(client: Client, version: str, status: int) -> None:
     headers = {"OAuth-Token": client.token["access_token"]}
     answer = client.http.get(f"{client.root}/rest/{version}/ping", headers=headers, allow_redirects=False, timeout=10)

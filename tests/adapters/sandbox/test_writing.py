@@ -279,9 +279,7 @@ def test_a_silent_edit_moves_no_stamp(client: Client, control: SandboxControl) -
 
 def test_duplicate_check_ranks_but_does_not_refuse(client: Client) -> None:
     first = client.good("POST", "Contacts", {"first_name": "Dup", "last_name": "Licate", "email1": "dup@example.com"})
-    found = client.good(
-        "POST", "Contacts/duplicateCheck", {"first_name": "dup", "last_name": "licate", "email1": "DUP@example.com"}
-    )
+    found = client.good("POST", "Contacts/duplicateCheck", {"first_name": "dup", "last_name": "licate", "email1": "DUP@example.com"})
     assert [(r["id"], r["duplicate_check_rank"]) for r in found["records"]] == [(first["id"], 3)]
     assert client.call("POST", "Contacts", {"last_name": "Licate", "email1": "dup@example.com"}).status_code == 200
 

@@ -47,4 +47,3 @@ def write_parquet(path: Path, records: Sequence[Record]) -> Path:
     names = columns_of(records)
     pq.write_table(pa.table({name: pa.array([as_text(record.get(name)) for record in records], pa.string()) for name in names}), path)
     return path
-
