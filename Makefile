@@ -22,7 +22,7 @@ demo: $(STAMP)   ## A whole initial sync against a local SugarCRM sandbox, in ab
 	@$(BIN)/marketsync demo
 
 test: $(STAMP)   ## Run every test
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(STAMP)  ## Formatter, linter, types
 	@$(BIN)/ruff format --check .

@@ -27,6 +27,7 @@ from requests.utils import get_environ_proxies
 
 from adapters.http_lanes import Lanes, Traffic
 from adapters.http_messages import Answer, Call, error_type, retry_after_s, unpacked
+from adapters.http_trouble import certificate_trouble, no_tls, unreachable
 from sync.errors import ConfigError, Transient
 
 # At DEBUG urllib3 writes whole URLs, query values included, into the log.
@@ -84,6 +85,7 @@ class HttpClient:
         self._wall = wall
         self._verify: str | bool = _checked_ca_file(connector, ca_file) if ca_file else True
         self._spoke_json = False
+        self._answered = False
         self._proxies: dict[str, dict[str, str]] = {}
         self._session = _session(connections)
 
@@ -170,6 +172,7 @@ class HttpClient:
                 allow_redirects=False,
                 stream=True,
             ) as reply:
+                self._answered = True
                 packed = reply.raw.read(decode_content=False)
                 received = len(packed)
                 body = unpacked(packed, reply.headers.get("Content-Encoding", ""))
@@ -190,21 +193,26 @@ class HttpClient:
 
     def _mishap(self, trouble: Exception, call: Call) -> _Mishap | ConfigError:
         host = urlsplit(call.url).netloc
-        if certificate := _certificate_trouble(trouble):
+        if certificate := certificate_trouble(trouble):
             return ConfigError(
                 f"the certificate of {host} does not verify: {certificate}",
                 where=self._where(call),
                 todo="name the certificate of a private authority in ca_file; else have the server's certificate corrected",
             )
+        if no_tls(trouble, first=not self._answered):
+            todo = "is this port https? Give the port that takes https, or write http:// if the CRM is on this machine"
+            return ConfigError(f"the server {host} does not speak TLS on this port", where=self._where(call), todo=todo)
         if isinstance(trouble, requests.ConnectTimeout):
             return _Mishap(f"no connection to {host} within {self._timeout[0]:g} s", "check network and firewall", unsent=True)
-        if isinstance(trouble, requests.ConnectionError) and (why := _unreachable(trouble)):
-            return _Mishap(f"{host} {why}", "check the URL's host and port, the network and whether the CRM is up", unsent=True)
+        if isinstance(trouble, requests.ConnectionError) and (why := unreachable(trouble)):
+            return _Mishap(f"the server {host} {why}", "check the URL's host and port, the network and whether the CRM is up", unsent=True)
         if isinstance(trouble, requests.Timeout | urllib3.exceptions.ReadTimeoutError):
-            return _Mishap(f"{host} did not answer within {self._timeout[1]:g} s", "smaller pages or a longer timeout_s may help")
+            return _Mishap(
+                f"the server {host} did not answer within {self._timeout[1]:g} s", "smaller pages or a longer timeout_s may help"
+            )
         if isinstance(trouble, zlib.error | urllib3.exceptions.DecodeError):
             return _Mishap(f"the compressed answer of {host} is damaged")
-        return _Mishap(f"{host} cut the connection before the answer was complete ({type(trouble).__name__})")
+        return _Mishap(f"the server {host} cut the connection before the answer was complete ({type(trouble).__name__})")
 
     def _understood(self, call: Call, answer: Answer) -> Answer | _Mishap:
         """Sorts out busy servers and pages made for people; the rest is for the dialect to read."""
@@ -260,31 +268,3 @@ def _complete(answer: Answer) -> Answer | _Mishap:
     except msgspec.DecodeError:
         whole = False
     return answer if whole else _Mishap("the answer ended before it was complete")
-
-
-def _chain(trouble: BaseException | None) -> list[BaseException]:
-    """An error and what it wraps: requests and urllib3 put the cause into args, `reason` or the context."""
-    found: list[BaseException] = []
-    while trouble is not None and trouble not in found:
-        found.append(trouble)
-        inner = getattr(trouble, "reason", None) or next((a for a in trouble.args if isinstance(a, BaseException)), None)
-        trouble = inner if isinstance(inner, BaseException) else trouble.__cause__ or trouble.__context__
-    return found
-
-
-def _certificate_trouble(trouble: Exception) -> str:
-    for one in _chain(trouble):
-        if isinstance(one, ssl.SSLCertVerificationError):
-            return one.verify_message or "not trusted"
-        if isinstance(one, ssl.SSLError) and "WRONG_VERSION" in str(one):
-            return "the server does not speak TLS on this port"
-    return ""
-
-
-def _unreachable(trouble: Exception) -> str:
-    for one in _chain(trouble):
-        if isinstance(one, urllib3.exceptions.NameResolutionError):
-            return "is not known by name"
-        if isinstance(one, urllib3.exceptions.NewConnectionError):
-            return "does not take connections"
-    return ""

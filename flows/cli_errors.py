@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import sys
 import traceback
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -16,6 +13,8 @@ from typing import TYPE_CHECKING
 import click
 
 from sync.errors import MarketsyncError
+from tasks.typed import shown as shown  # the commands take all that they say from here
+from tasks.typed import typed_command
 
 if TYPE_CHECKING:
     from tasks.stopping import Stopping
@@ -107,33 +106,21 @@ def _apologise(error: Exception, terminal: Terminal) -> None:
 
 
 def _keep_traceback(error: Exception, log: Path | None) -> Path | None:
-    """Frames and types without the messages, which may quote data of people."""
+    """Frames and types without the messages, which may quote data of people. None: no file can be written there."""
     if log is None:
         return None
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("a", encoding="utf-8") as file:
-        file.write(f"{type(error).__name__}\n{''.join(traceback.format_tb(error.__traceback__))}\n")
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("a", encoding="utf-8") as file:
+            file.write(f"{type(error).__name__}\n{''.join(traceback.format_tb(error.__traceback__))}\n")
+    except OSError:
+        return None
     return log
 
 
-def shown(path: str | Path) -> str:
-    """A path as a person would type it: relative where that is shorter."""
-    try:
-        relative = os.path.relpath(path)
-    except ValueError:  # another drive
-        return str(path)
-    return relative if len(relative) < len(str(path)) else str(path)
-
-
 def typed(terminal: Terminal, command: str) -> str:
-    """A command as it has to be typed here: with the program's path and the configuration where they are needed."""
-    program = sys.argv[0]
-    if Path(program).name != "marketsync" or shutil.which("marketsync") == str(Path(program).resolve()) or not Path(program).exists():
-        program = "marketsync"
-    else:
-        program = shown(program)
-    default = terminal.config == str(Path("marketsync.toml").resolve())
-    return f"{program} {command}" if default else f"{program} --config {shown(terminal.config)} {command}"
+    """A command as it has to be typed here."""
+    return typed_command(terminal.config, command)
 
 
 def heading(text: str) -> None:

@@ -13,6 +13,7 @@ from flows.cli_errors import Terminal, heading, shown, table, typed
 
 if TYPE_CHECKING:
     from sync.records import Kind
+    from tasks.faults import Fault
     from tasks.operate import ConnectorStatus, KindStatus
 
 connector_option = click.option("--connector", metavar="NAME", help="Only this connector.")
@@ -131,6 +132,7 @@ def list_(terminal: Terminal, connector: str | None, kind: str | None, limit: in
 
     A held record is read again with every sync until it passes. Correct it in the CRM; then it comes by itself.
     """
+    from tasks.faults import faults_known
     from tasks.operate import connectors_named, has_market, held_counts, held_records
 
     connectors_named(terminal.config, connector)
@@ -144,12 +146,18 @@ def list_(terminal: Terminal, connector: str | None, kind: str | None, limit: in
     table(["connector", "", "rule", "records", "for"], rows, left=frozenset({0, 1, 2, 4}))
     records = held_records(terminal.config, connector, wanted, limit)
     heading(f"The {'oldest ' if sum(each.records for each in counts) > len(records) else ''}{len(records):,}")
+    faults = faults_known(terminal.config, records)
     table(
-        ["id", "", "CRM id", "why"],
-        [[str(r.quarantine_id), r.kind.value, r.crm_id or "(none)", r.reason] for r in records],
+        ["id", "", "CRM id", "what is wrong"],
+        [[str(r.quarantine_id), r.kind.value, r.crm_id or "(none)", _wrong(faults.get(r.quarantine_id), r.reason)] for r in records],
         left=frozenset({1, 2, 3}),
     )
     click.echo(f"\n{typed(terminal, f'quarantine show {records[0].quarantine_id}')}   shows one of them whole")
+
+
+def _wrong(fault: Fault | None, reason: str) -> str:
+    """The field and what stands in it, where a report still tells; else why the rule is there."""
+    return f"{fault.what}: {fault.value}" if fault else reason
 
 
 def _kind(text: str | None) -> Kind | None:
@@ -169,12 +177,16 @@ def _kind(text: str | None) -> Kind | None:
 @click.pass_obj
 def show(terminal: Terminal, entry: int) -> None:
     """Show one held record: why it is held, and the whole record as the CRM sent it."""
+    from tasks.faults import faults_known
     from tasks.operate import held_record
 
     held = _with_market(terminal) and held_record(terminal.config, entry)
     if not held:
         return
     click.echo(f"{click.style(f'{held.kind.value} {held.crm_id}', bold=True)} of {held.connector}")
+    fault = faults_known(terminal.config, [held]).get(entry)
+    if fault:
+        click.echo(f"  wrong     {_wrong(fault, held.reason)}")
     click.echo(f"  held by   {held.rule}: {held.reason}")
     click.echo(
         f"  since     {held.first_held_at:%Y-%m-%d %H:%M} UTC ({age(held.first_held_at)}); last read {held.last_held_at:%Y-%m-%d %H:%M} UTC"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from flows.cli_errors import Terminal, heading, shown, table, typed
+from flows.cli_errors import Terminal, heading, shown, table
 
 if TYPE_CHECKING:
     from sync.report import RunReport
@@ -53,18 +53,19 @@ def initial(terminal: Terminal, connector: str | None, again: bool, files: str |
         )
         return
     run_id, took = run_initial(terminal, name, again=again, files=files, exported_at=exported_at)
-    show_run(terminal, name, run_id, took)
+    show_run(terminal, run_id, took)
 
 
 def run_initial(terminal: Terminal, connector: str, **options: Any) -> tuple[str, float]:
     """Runs the flow with its progress on the terminal; gives the run and the seconds it took. `options` are the flow's own."""
     from tasks.engine import flow_engine, load_gate, log_file
-    from tasks.operate import data_dir, last_run
+    from tasks.operate import INITIAL_FLOW, data_dir, last_run, not_at_work
     from tasks.stopping import stoppable
     from tasks.terminal import progress_shown
 
     home = data_dir(terminal.config)
     terminal.log = log_file(home)
+    not_at_work(terminal.config, INITIAL_FLOW, connector)
     before = last_run(terminal.config, connector)
     since = time.monotonic()
     click.echo(f"Starting the flow engine{' …' if sys.stderr.isatty() else ''}", err=True)
@@ -103,9 +104,9 @@ def _naming_report(terminal: Terminal, connector: str, before: LastRun | None) -
         raise
 
 
-def show_run(terminal: Terminal, connector: str, run_id: str, took: float) -> None:
+def show_run(terminal: Terminal, run_id: str, took: float) -> None:
     """The run's summary: what came, what was held back and why, whether the counts agree, where things lie, what to type next."""
-    from sync.report import headline
+    from sync.report import headline, step_parts
     from tasks.operate import market_place, report_of
 
     report, page = report_of(terminal.config, run_id)
@@ -118,7 +119,7 @@ def show_run(terminal: Terminal, connector: str, run_id: str, took: float) -> No
     click.echo(f"  Market           {shown(market_place(terminal.config))}")
     click.echo(f"  Quality report   {shown(page)}")
     heading("What to type next")
-    for command, meaning in _next_commands(terminal, connector, bool(report.held)):
+    for command, meaning in map(step_parts, report.next_steps):
         click.echo(f"  {click.style(command, fg='cyan')}\n      {meaning}")
 
 
@@ -126,15 +127,16 @@ def _show_counts(report: RunReport) -> None:
     """One line per kind; what was fetched on the side for another kind is added to its own kind's line."""
     from sync.records import PULL_ORDER
 
-    rows = []
+    rows, names = [], ("read", "inserted", "updated", "unchanged", "held")
     for kind in PULL_ORDER:
         parts = [part.counts for part in report.parcels if part.kind is kind]
-        if parts:
-            names = ("read", "inserted", "updated", "unchanged", "held")
-            rows.append([kind.plural, *(f"{sum(getattr(part, name) for part in parts):,}" for name in names)])
+        earlier = kind in report.earlier
+        if parts or earlier:
+            numbers = [f"{sum(getattr(part, name) for part in parts):,}" if parts else "" for name in names]
+            rows.append([kind.plural, *numbers, "done in an earlier run" if earlier else ""])
     if rows:
         click.echo()
-        table(["", "came", "new", "updated", "unchanged", "held back"], rows)
+        table(["", "came", "new", "updated", "unchanged", "held back", ""], rows, left=frozenset({0, 6}))
 
 
 def _show_held(report: RunReport) -> None:
@@ -152,8 +154,8 @@ def _show_held(report: RunReport) -> None:
 def _show_verification(report: RunReport) -> None:
     if report.verification:
         heading("CRM against Market")
-        rows = [[line.kind.plural, f"{line.crm:,}", f"{line.market:,}", "; ".join(line.lines) or "equal"] for line in report.verification]
-        table(["", "CRM", "Market", "what explains the difference"], rows, left=frozenset({0, 3}))
+        rows = [[line.kind.plural, f"{line.crm:,}", f"{line.market:,}", line.explanation] for line in report.verification]
+        table(["", "CRM", "linked records", "what explains the difference"], rows, left=frozenset({0, 3}))
 
 
 def _show_findings(report: RunReport) -> None:
@@ -167,17 +169,6 @@ def _show_findings(report: RunReport) -> None:
         click.echo(f"  - {'' if named or finding.kind is None else f'{finding.kind.plural}: '}{finding.message}")
     if len(found) > _FINDINGS:
         click.echo(click.style(f"  … and {len(found) - _FINDINGS} more in the quality report", dim=True))
-
-
-def _next_commands(terminal: Terminal, connector: str, held: bool) -> list[tuple[str, str]]:
-    from tasks.operate import connectors_named
-
-    only = len(connectors_named(terminal.config, None)) == 1
-    which = "" if only else f" --connector {connector}"
-    commands = [(typed(terminal, f"status{which}"), "where the sync stands")]
-    if held:
-        commands.append((typed(terminal, f"quarantine list{which}"), "what was held back, and why"))
-    return commands
 
 
 def _hidden_size(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -208,8 +199,8 @@ def demo(terminal: Terminal, /, folder: str, **sizes: int | None) -> None:
     with demo_sandbox(stage, size) as config:
         terminal.config_option = str(config)
         run_id, took = run_initial(terminal, CONNECTOR)
-        show_run(terminal, CONNECTOR, run_id, took)
-    query = "SELECT crm_type, count(*) FROM contacts GROUP BY crm_type"
+        show_run(terminal, run_id, took)
+    query = "SELECT crm_type, count(*) FROM contacts WHERE deleted_date IS NULL AND merged_into IS NULL GROUP BY crm_type"
     command = f"""python3 -c "import sqlite3; print(*sqlite3.connect('{shown(stage / "market.db")}').execute('{query}'))\""""
     click.echo(f"  {click.style(command, fg='cyan')}\n      the Market itself is a SQLite file; any SQL tool opens it")
 

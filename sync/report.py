@@ -47,18 +47,31 @@ class ParcelReport:
 
 @dataclass(frozen=True, slots=True)
 class VerificationLine:
-    """INIT-6: one kind's records in the CRM and in Market, and what explains each difference."""
+    """INIT-6: one kind's records in the CRM and those that Market is linked to, and what explains the difference.
+
+    `lines` say what the difference is made of. `remarks` change nothing about it.
+    """
 
     kind: Kind
     crm: int
     market: int
     explained: bool
     lines: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def explanation(self) -> str:
+        """In one line, for a table."""
+        difference = "; ".join(self.lines) or ("equal" if self.crm == self.market else "")
+        return f"{difference} ({'; '.join(self.remarks)})" if self.remarks else difference
 
 
 @dataclass(frozen=True, slots=True)
 class RunReport:
-    """One run of one flow for one connector. Times are UTC. `state` is one of completed, rejected, failed, skipped."""
+    """One run of one flow for one connector. Times are UTC. `state` is one of completed, rejected, failed, skipped.
+
+    `next_steps`: see `step_parts`. `earlier`: kinds that this run did not read because an earlier one had committed them (INIT-7).
+    """
 
     run_id: str
     flow: str
@@ -71,6 +84,7 @@ class RunReport:
     findings: tuple[Finding, ...] = ()
     next_steps: tuple[str, ...] = ()
     error: str = ""
+    earlier: tuple[Kind, ...] = ()
 
     @property
     def read(self) -> int:
@@ -89,6 +103,12 @@ def shorten(value: str | None, characters: int = VALUE_CHARACTERS) -> str:
     """A value as a report shows it: enough to recognise it, never the whole of a long text."""
     text = value or ""
     return text if len(text) <= characters else text[: characters - 1] + "…"
+
+
+def step_parts(step: str) -> tuple[str, str]:
+    """One next step as a command and what it is for, which stands on a line of its own. A step without a command is words only."""
+    command, line, meaning = step.partition("\n")
+    return (command, meaning) if line else ("", step)
 
 
 def headline(report: RunReport) -> str:
@@ -165,13 +185,18 @@ def from_json(text: str) -> RunReport:
             "started_at": datetime.fromisoformat(found["started_at"]),
             "ended_at": datetime.fromisoformat(found["ended_at"]),
             "parcels": tuple(map(_parcel, found["parcels"])),
-            "verification": tuple(
-                VerificationLine(**{**line, "kind": Kind(line["kind"]), "lines": tuple(line["lines"])}) for line in found["verification"]
-            ),
+            "verification": tuple(map(verification_line, found["verification"])),
             "findings": _findings(found["findings"]),
             "next_steps": tuple(found["next_steps"]),
+            "earlier": tuple(map(Kind, found.get("earlier", ()))),
         }
     )
+
+
+def verification_line(found: dict[str, Any]) -> VerificationLine:
+    """One line from its JSON object. KeyError or ValueError: it is none."""
+    lines, remarks = tuple(found["lines"]), tuple(found.get("remarks", ()))
+    return VerificationLine(**{**found, "kind": Kind(found["kind"]), "lines": lines, "remarks": remarks})
 
 
 def _parcel(found: dict[str, Any]) -> ParcelReport:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sync.records import Kind
+from sync.records import PEOPLE, Kind
 from sync.report import VerificationLine
 
 
@@ -41,9 +41,10 @@ def verify_counts(kind: Kind, facts: CountFacts) -> VerificationLine:
     gone = facts.crm_deleted if facts.crm_deleted is not None else 0
     explained = -gone <= missing <= 0
     lines = [line for line in _explanations(facts, arrived, missing) if line]
+    remarks = [remark for remark in (_sharing(kind, facts), _against_expected(facts)) if remark]
     if not explained:
         lines.append(f"{abs(missing):,} {'missing in' if missing > 0 else 'too many in'} Market, and nothing explains it")
-    return VerificationLine(kind, facts.crm_all, facts.market_linked, explained, tuple(lines))
+    return VerificationLine(kind, facts.crm_all, facts.market_linked, explained, tuple(lines), tuple(remarks))
 
 
 def _arrived(facts: CountFacts, absent: int) -> int:
@@ -54,15 +55,19 @@ def _arrived(facts: CountFacts, absent: int) -> int:
 
 def _explanations(facts: CountFacts, arrived: int, missing: int) -> list[str]:
     filtered = facts.crm_all - facts.crm_filtered
-    shared = facts.market_linked - facts.market_rows
     return [
         f"{filtered:,} filtered out by the sync filter" if filtered > 0 else "",
         f"{facts.market_held:,} held in quarantine" if facts.market_held else "",
-        f"{shared:,} matched onto a row that another record has" if shared > 0 else "",
         f"{arrived:,} arrived while the sync was reading; the next core sync brings them" if arrived else "",
         f"{-missing:,} deleted in the CRM meanwhile" if missing < 0 and -missing <= (facts.crm_deleted or 0) else "",
-        _against_expected(facts),
     ]
+
+
+def _sharing(kind: Kind, facts: CountFacts) -> str:
+    """Records of one person share a row (MATCH): linked records are more than rows, and none of them is missing."""
+    shared = facts.market_linked - facts.market_rows
+    others = f"{kind.value} shares" if shared == 1 else f"{kind.plural} share"
+    return f"{shared:,} {others} a row with another record{' of the same person' if kind in PEOPLE else ''}" if shared > 0 else ""
 
 
 def _against_expected(facts: CountFacts) -> str:

@@ -6,6 +6,7 @@ imported, so this module imports it late, and is called before any flow is.
 
 from __future__ import annotations
 
+import copy
 import logging
 import logging.handlers
 import os
@@ -19,6 +20,7 @@ from pathlib import Path
 
 from sync.errors import ConfigError
 from tasks.beside import Beside
+from tasks.stopping import was_stopped
 
 API_VARIABLE = "PREFECT_API_URL"
 _STARTUP_S = 120
@@ -133,10 +135,20 @@ def _log_to(path: Path) -> None:
 
     path.parent.mkdir(parents=True, exist_ok=True)
     handler = logging.handlers.RotatingFileHandler(path, maxBytes=_LOG_BYTES, backupCount=_LOGS_KEPT, encoding="utf-8")
-    formatter = logging.Formatter("%(asctime)sZ %(levelname)s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S")
+    formatter = _Lines("%(asctime)sZ %(levelname)s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S")
     formatter.converter = time.gmtime
     handler.setFormatter(formatter)
     logging.getLogger().addHandler(handler)
+
+
+class _Lines(logging.Formatter):
+    """After Ctrl-C an error is the way a library stops, and its traceback tells nobody anything."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        if was_stopped() and (record.exc_info or record.exc_text):
+            record = copy.copy(record)  # other handlers get the same record
+            record.exc_info = record.exc_text = None
+        return super().format(record)
 
 
 @contextmanager

@@ -75,7 +75,21 @@ def connectors_named(config: str, name: str | None) -> tuple[str, ...]:
 
 
 def data_dir(config: str) -> Path:
-    return Path(read_settings(config).data_dir)
+    """The data directory, made if need be. Raises ConfigError when there can be none."""
+    folder = Path(read_settings(config).data_dir)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        todo = "Let data_dir name a folder that this user may make and write."
+        raise ConfigError(f"the data directory can't be made: {error.strerror}", where=f"data_dir, {folder}", todo=todo) from error
+    return folder
+
+
+def not_at_work(config: str, flow: str, name: str) -> None:
+    """FLOW-1, before anything is started for it: raises AlreadyRunning while another process runs this flow for this connector."""
+    home = installation(config)
+    with hold_lock(home.market, lock_name(flow, name), home.lock_dir):
+        return
 
 
 def has_market(config: str) -> bool:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from adapters.staging.duck import staging_errors
 from sync.records import CommitCounts, Finding, Kind, ParcelRef, RunRef
-from sync.report import ParcelReport, RunReport, VerificationLine, part_from_json, part_to_json
-from tasks.wiring import Installation, config_path, installation
+from sync.report import ParcelReport, RunReport, VerificationLine, part_from_json, part_to_json, verification_line
+from tasks.typed import typed_command
+from tasks.wiring import Installation, installation
 
 
 def keep_part(run: RunRef, part: ParcelReport) -> None:
@@ -68,16 +69,13 @@ def report_path(run: RunRef) -> Path:
 
 
 def next_steps(run: RunRef, report: RunReport) -> tuple[str, ...]:
-    """What a person would type next."""
-    command = "marketsync" if run.config == config_path() else f"marketsync --config {run.config}"
-    steps = []
+    """What a person would type next: for the page and for the terminal (`sync.report.step_parts`)."""
+    which = "" if len(installation(run.config).settings.connectors) == 1 else f" --connector {run.connector}"
+    done = report.state == "completed"
+    steps = [("status", "where the sync stands") if done else ("run initial", "goes on where this run stopped")]
     if report.held:
-        steps.append(f"{command} quarantine list --connector {run.connector}    what was held back, and why")
-    if report.state == "completed":
-        steps.append(f"{command} status --connector {run.connector}    where the sync stands")
-    else:
-        steps.append(f"{command} run initial --connector {run.connector}    goes on where this run stopped")
-    return tuple(steps)
+        steps.append(("quarantine list", "what was held back, and why"))
+    return tuple(f"{typed_command(run.config, command + which)}\n{meaning}" for command, meaning in steps)
 
 
 def keep_verification(run: RunRef, lines: tuple[VerificationLine, ...]) -> None:
@@ -89,4 +87,4 @@ def keep_verification(run: RunRef, lines: tuple[VerificationLine, ...]) -> None:
 def kept_verification(home: Installation, run: RunRef) -> tuple[VerificationLine, ...]:
     path = home.run_dir(run.run_id) / "verification.json"
     found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
-    return tuple(VerificationLine(**{**line, "kind": Kind(line["kind"]), "lines": tuple(line["lines"])}) for line in found)
+    return tuple(map(verification_line, found))

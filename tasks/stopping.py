@@ -14,6 +14,14 @@ from tasks.progress import Step, listening
 STOPPED = 130
 
 
+_at_work: list[Stopping] = []
+
+
+def was_stopped() -> bool:
+    """Whether Ctrl-C came to the flow that is at work in this process, whatever error it became on its way."""
+    return any(stopping.asked for stopping in _at_work)
+
+
 class Stopping:
     """`asked`: somebody pressed Ctrl-C. Libraries turn the interrupt into errors of their own, so this is what tells them apart."""
 
@@ -46,6 +54,8 @@ def stoppable(told: Callable[[], None]) -> Iterator[Stopping]:
     before = signal.signal(signal.SIGINT, stopping.interrupt)
     try:
         with listening(stopping.hear):
+            _at_work.append(stopping)
             yield stopping
     finally:
+        _at_work.remove(stopping)
         signal.signal(signal.SIGINT, before)

@@ -18,9 +18,10 @@ def as_markdown(report: RunReport, page: Path) -> str:
         f"| {part.counts.unchanged:,} | {part.counts.held:,} |"
         for part in report.parcels
     ]
+    lines += [f"| {kind.plural} | done in an earlier run | | | | |" for kind in report.earlier]
     if report.verification:
-        lines += ["", "| | in the CRM | in Market | what explains the difference |", "|---|--:|--:|---|"]
-        lines += [f"| {v.kind.plural} | {v.crm:,} | {v.market:,} | {'; '.join(v.lines) or 'equal'} |" for v in report.verification]
+        lines += ["", "| | in the CRM | linked records | what explains the difference |", "|---|--:|--:|---|"]
+        lines += [f"| {v.kind.plural} | {v.crm:,} | {v.market:,} | {v.explanation} |" for v in report.verification]
     failed = [f"- **{part.kind.plural}**: {reason}" for part in report.parcels for reason in part.rejected_because]
     lines += ["", "### Why the batch was stopped", *failed] if failed else []
     findings = [f"- {finding.message}" for finding in report.findings]

@@ -119,11 +119,15 @@ def _waiting(step: Step) -> str:
 
 
 class _Lines:
-    """One line per finished step: what, how many rows, how long. A step of nothing is no line."""
+    """One line per finished step: what, how many rows, how long. A step of nothing is no line.
+
+    A kind that is planned twice before it is checked had owners fetched in between (PULL-7).
+    """
 
     def __init__(self, write: Callable[[str], None]) -> None:
         self._write = write
         self._since: dict[tuple[str, str], float] = {}
+        self._planned: set[str] = set()
         self._lock = threading.Lock()
 
     def __call__(self, step: Step) -> None:
@@ -131,7 +135,14 @@ class _Lines:
             since = self._since.setdefault((step.kind, step.verb), time.monotonic())
             if step.ended:
                 del self._since[step.kind, step.verb]
+                done = self._word(step)
                 if step.done:
-                    self._write(
-                        f"  {Kind(step.kind).plural}: {step.done:,} {_DONE.get(step.verb, step.verb)} in {time.monotonic() - since:.1f} s"
-                    )
+                    self._write(f"  {Kind(step.kind).plural}: {step.done:,} {done} in {time.monotonic() - since:.1f} s")
+
+    def _word(self, step: Step) -> str:
+        again = step.verb == "plan" and step.kind in self._planned
+        if step.verb == "plan":
+            self._planned.add(step.kind)
+        else:
+            self._planned.discard(step.kind)
+        return "planned again, with the owners fetched," if again else _DONE.get(step.verb, step.verb)

@@ -8,15 +8,20 @@ from datetime import datetime, timedelta
 from prefect import task
 from prefect.artifacts import create_markdown_artifact
 
+from adapters.market.books import COMPLETED, FAILED, STOPPED
 from adapters.reports.pages import prune, write_index, write_report
 from adapters.staging.duck import staging_errors
 from sync.errors import MarketsyncError, VerificationFailed
 from sync.records import Filter, Kind, RunRef
-from sync.report import RunReport, VerificationLine, headline, summary
+from sync.report import ParcelReport, RunReport, VerificationLine, headline, summary
 from sync.verification import CountFacts, verify_counts
 from tasks.report import keep_verification, kept_parts, kept_verification, next_steps, noted_findings, report_path
+from tasks.runs import INITIAL, finished_kinds
+from tasks.stopping import was_stopped
 from tasks.summary import as_markdown
 from tasks.wiring import RETRY, installation, now, open_crm, settings_of
+
+_STOPPED_BY_YOU = "Stopped by you; the same command goes on."
 
 
 @task(name="verify", task_run_name="verify counts of {run.connector}", **RETRY)
@@ -62,7 +67,7 @@ def make_report(run: RunRef, started_at: datetime, error: BaseException | None =
     home = installation(run.config)
     parts = kept_parts(home, run)
     rejected = any(part.rejected_because for part in parts)
-    state = "completed" if error is None else "rejected" if rejected else "failed"
+    state = _state(error, rejected)
     report = RunReport(
         run_id=run.run_id,
         flow=run.flow,
@@ -73,18 +78,38 @@ def make_report(run: RunRef, started_at: datetime, error: BaseException | None =
         parcels=parts,
         verification=kept_verification(home, run),
         findings=noted_findings(home, run),
-        error="" if error is None else _told(error),
+        error=_STOPPED_BY_YOU if state == STOPPED else "" if error is None else _told(error),
     )
-    report = replace(report, next_steps=next_steps(run, report))
+    report = replace(report, next_steps=next_steps(run, report), earlier=_done_earlier(run, parts))
     with staging_errors(f"report of run {run.run_id}"):
         page = write_report(report, home.reports_dir)
         write_index(home.reports_dir)
         prune(home.reports_dir, home.settings.reports.keep_days, now())
         home.parcels.prune(timedelta(days=home.settings.staging.keep_committed_days).total_seconds(), now().timestamp())
     home.market.findings.save(run.run_id, run.connector, report.findings)
-    home.market.runs.finish(run.run_id, "completed" if error is None else "failed", now(), summary=summary(report), report=str(page))
+    closed = FAILED if state == "rejected" else state
+    home.market.runs.finish(run.run_id, closed, now(), summary=summary(report), report=str(page))
     create_markdown_artifact(as_markdown(report, page), key=f"{run.connector}-{run.flow}".replace("_", "-"), description=headline(report))
     return report
+
+
+def _done_earlier(run: RunRef, parts: tuple[ParcelReport, ...]) -> tuple[Kind, ...]:
+    """The kinds that this run had not to read again (INIT-7). What was fetched on the side for another kind is no reading of a kind."""
+    read = {part.kind for part in parts if part.parcel_id.startswith(f"{run.connector}-{part.kind}-{INITIAL}-")}
+    try:
+        kinds = settings_of(run).pull.kinds()
+        return tuple(sorted(finished_kinds(run, kinds) - read, key=list(Kind).index))
+    except MarketsyncError:
+        return ()  # a run that failed because Market is away has a page all the same
+
+
+def _state(error: BaseException | None, rejected: bool) -> str:
+    """Ctrl-C is no failure, whatever error a library made of it."""
+    if error is None:
+        return COMPLETED
+    if rejected:
+        return "rejected"
+    return STOPPED if isinstance(error, KeyboardInterrupt) or was_stopped() else FAILED
 
 
 def report_failure(run: RunRef, started_at: datetime, error: BaseException) -> None:

@@ -83,7 +83,7 @@ class Installation:
 def installation(config: str) -> Installation:
     settings = read_settings(config)
     password = settings.market.password
-    market = open_market(settings.market.url, resolve_secret(password) if password else None)
+    market = open_market(settings.market.url, resolve_secret(password, "market.password") if password else None)
     staging = settings.staging
     return Installation(settings, market, ParcelStore(Path(settings.data_dir), staging.memory_limit_mb, staging.threads))
 
@@ -96,11 +96,12 @@ def open_crm(config: str, connector: str) -> Crm:
 
 
 def make_crm(connector: ConnectorSettings, session_dir: Path) -> Crm:
+    place = f"connectors.{connector.name}"
     options: dict[str, Any] = {
         "session_dir": session_dir,
         "platform": connector.platform,
         "client_id": connector.client_id,
-        "client_secret": _secret(connector.client_secret),
+        "client_secret": _secret(connector.client_secret, f"{place}.client_secret"),
         "api_version": connector.api_version,
         "page_rows": connector.page_rows,
         "connections": connector.connections,
@@ -108,48 +109,50 @@ def make_crm(connector: ConnectorSettings, session_dir: Path) -> Crm:
         "timeout_s": connector.timeout_s,
         "allow_plain_http": connector.allow_plain_http,
     }
-    return ADAPTERS[connector.crm](connector.name, connector.url, connector.username, _secret(connector.password), **options)
+    password = _secret(connector.password, f"{place}.password")
+    return ADAPTERS[connector.crm](connector.name, connector.url, connector.username, password, **options)
 
 
 def settings_of(run: RunRef) -> ConnectorSettings:
     return installation(run.config).settings.connector(run.connector)
 
 
-def _secret(ref: SecretRef | None) -> Callable[[], str] | None:
-    return None if ref is None else lambda: resolve_secret(ref)
+def _secret(ref: SecretRef | None, where: str) -> Callable[[], str] | None:
+    return None if ref is None else lambda: resolve_secret(ref, where)
 
 
-def resolve_secret(ref: SecretRef) -> str:
-    """The secret's value, read where it is kept, each time it is needed (CONN-4). Raises ConfigError that never repeats it."""
+def resolve_secret(ref: SecretRef, where: str) -> str:
+    """The secret's value, read where it is kept, each time it is needed (CONN-4). `where`: the setting that refers to it.
+
+    Raises ConfigError that never repeats the secret.
+    """
     if ref.kind is SecretKind.ENV:
         value = os.environ.get(ref.name)
     elif ref.kind is SecretKind.FILE:
-        value = _secret_file(ref)
+        value = _secret_file(ref, where)
     else:
-        value = _secret_block(ref)
+        value = _secret_block(ref, where)
     if not value:
-        raise ConfigError(f"there is no secret in {ref}", where="secrets", todo=f"Put the secret into {ref}, or refer to another place.")
+        raise ConfigError(f"there is no secret in {ref}", where=where, todo=f"Put the secret into {ref}, or refer to another place.")
     return value
 
 
-def _secret_file(ref: SecretRef) -> str:
+def _secret_file(ref: SecretRef, where: str) -> str:
     try:
         return Path(ref.name).read_text(encoding="utf-8").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
-            f"{ref} can't be read: {type(error).__name__}", where="secrets", todo="Make the file readable for this user."
+            f"{ref} can't be read: {type(error).__name__}", where=where, todo="Make the file readable for this user."
         ) from error
 
 
-def _secret_block(ref: SecretRef) -> str:
+def _secret_block(ref: SecretRef, where: str) -> str:
     from prefect.blocks.system import Secret  # asks the Prefect server; not needed where no block is named
 
     try:
         block = Secret.load(ref.name)
     except ValueError as error:
-        raise ConfigError(
-            f"{ref} does not exist on the Prefect server", where="secrets", todo="Create the block in the Prefect UI."
-        ) from error
+        raise ConfigError(f"{ref} does not exist on the Prefect server", where=where, todo="Create the block in the Prefect UI.") from error
     return str(block.get())  # type: ignore[union-attr]
 
 

@@ -34,7 +34,7 @@ def _room(*ours: str, others: str = "") -> Room:
     return Room(ours, frozenset(others.split()))
 
 
-HTTP = ("adapters.http", "adapters.http_lanes", "adapters.http_messages")
+HTTP = ("adapters.http", "adapters.http_lanes", "adapters.http_messages", "adapters.http_trouble")
 ROOMS = {
     "sync": _room("sync"),
     "adapters.http": _room("sync", *HTTP, others="msgspec requests urllib3"),

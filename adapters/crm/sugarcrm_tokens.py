@@ -52,7 +52,10 @@ class TokenFile:
         try:
             session_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as trouble:
-            raise ConfigError(f"session_dir {session_dir} can't be made", todo="name a directory that this user may write") from trouble
+            todo = "let data_dir name a folder that this user may make and write"
+            raise ConfigError(
+                f"the folder for sessions can't be made: {trouble.strerror}", where=f"data_dir, {session_dir}", todo=todo
+            ) from trouble
 
     def read(self) -> Tokens:
         """What is known; a missing or damaged file is an empty one, which only costs a login."""

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -55,6 +56,13 @@ def split_url(url: str, api_version: str) -> tuple[str, str]:
             todo="give the address of an instance that serves /rest/v11",
         )
     found = _URL.fullmatch(url.rstrip("/"))
+    if found and "/rest/" in found["root"]:
+        parts = urlsplit(url)
+        raise ConfigError(
+            f"the address goes on after /rest with {found['root'].partition('/rest/')[2]!r}, which is no version of the API",
+            where="url",
+            todo=f"give the address without the API's path: {parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path.partition('/rest/')[0]}",
+        )
     version = _VERSION.fullmatch((found and found["version"]) or api_version)
     if found is None or version is None:
         raise ConfigError(f"the API version {api_version!r} is none", todo="write it like v11_24")

@@ -14,7 +14,7 @@ from adapters.market.database import Database
 from adapters.market.schema_books import consent_ledger, cursors, findings, parcels, runs
 from sync.records import Cursor, Finding, Kind
 
-RUNNING, COMPLETED, FAILED = "running", "completed", "failed"
+RUNNING, COMPLETED, FAILED, STOPPED = "running", "completed", "failed", "stopped"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Runs:
                 connection.execute(insert(runs).values(run_id=run.run_id, **values))
 
     def finish(self, run_id: str, state: str, now: datetime, *, summary: Mapping[str, Any] | None = None, report: str = "") -> None:
-        """`state` is completed or failed."""
+        """`state` is completed, failed, or stopped: an operator ended it."""
         values = {"state": state, "ended_at": now, "summary": json.dumps(summary or {}), "report": report}
         with self._database.writing() as connection:
             connection.execute(update(runs).where(runs.c.run_id == run_id).values(values))

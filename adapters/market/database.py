@@ -30,7 +30,8 @@ class Database:
     def __init__(self, url: URL) -> None:
         self.url = url
         self.lite = url.get_backend_name() == "sqlite"
-        self.where = f"Market {url.render_as_string(hide_password=True)}"
+        written = url.set(drivername=url.get_backend_name())  # the driver is our affair, not the operator's
+        self.where = f"Market {written.render_as_string(hide_password=True)}"
         with told(self.where):
             self.engine = _sqlite_engine(url) if self.lite else _postgres_engine(url)
 
@@ -97,7 +98,12 @@ def _postgres_engine(url: URL) -> Engine:
 
 
 def _sqlite_engine(url: URL) -> Engine:
-    Path(url.database or "").parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(url.database or "").parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        todo = "let market.url name a file in a folder that this user may make and write"
+        raise ConfigError(f"the Market's folder can't be made: {error.strerror}", where=f"market.url, {folder}", todo=todo) from error
     engine = create_engine(url, hide_parameters=True, connect_args={"timeout": _BUSY_S, "isolation_level": None})
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)

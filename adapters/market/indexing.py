@@ -8,10 +8,15 @@ from contextlib import contextmanager
 from sqlalchemy import Connection, Table, func, select, text
 
 _WORTH_IT_ROWS = 100_000
-# Those that keep a rule (keys, unique addresses) stay: they are what refuses a row.
-_DROPPABLE = text(
-    "SELECT indexrelid::regclass::text AS name, pg_get_indexdef(indexrelid) AS made FROM pg_index"
-    " WHERE indrelid = CAST(:table AS regclass) AND NOT indisunique AND NOT indisprimary"
+# Those with a condition stay: they hold few rows, and to build them the whole table is read.
+_INDEXES = text(
+    "SELECT 'DROP INDEX ' || indexrelid::regclass::text, pg_get_indexdef(indexrelid) FROM pg_index"
+    " WHERE indrelid = CAST(:table AS regclass) AND NOT indisunique AND indpred IS NULL"
+)
+_KEYS = text(
+    "SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname),"
+    " format('ALTER TABLE %s ADD CONSTRAINT %I %s', conrelid::regclass, conname, pg_get_constraintdef(oid))"
+    " FROM pg_constraint WHERE conrelid = CAST(:table AS regclass) AND contype = 'p'"
 )
 
 
@@ -24,13 +29,14 @@ def indexes_afterwards(connection: Connection, table: Table, rows: int) -> Itera
     if connection.dialect.name == "sqlite" or rows < _WORTH_IT_ROWS or _holds_more_than(connection, table, rows):
         yield
         return
-    indexes = connection.execute(_DROPPABLE, {"table": table.name}).all()
-    for name, _ in indexes:
-        connection.exec_driver_sql(f"DROP INDEX {name}")
+    which = {"table": table.name}
+    rules = [*connection.execute(_KEYS, which).all(), *connection.execute(_INDEXES, which).all()]
+    for drop, _ in rules:
+        connection.exec_driver_sql(drop.replace("%", "%%"))
     yield
     connection.exec_driver_sql("SET LOCAL maintenance_work_mem = '128MB'")
-    for _, made in indexes:
-        connection.exec_driver_sql(made.replace("%", "%%"))
+    for _, make in rules:
+        connection.exec_driver_sql(make.replace("%", "%%"))
 
 
 def _holds_more_than(connection: Connection, table: Table, rows: int) -> bool:

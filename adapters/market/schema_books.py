@@ -184,7 +184,7 @@ runs = Table(
     _connector(),
     col("started_at", INSTANT, "UTC", nullable=False),
     col("ended_at", INSTANT, "UTC; null: at work, or killed"),
-    col("state", TEXT, "running, completed, failed", nullable=False),
+    col("state", TEXT, "running, completed, failed, stopped", nullable=False),
     col("summary", TEXT, "what it did, a JSON object"),
     col("report", TEXT, "where its report is"),
     comment="One row per run of a flow for one connector.",

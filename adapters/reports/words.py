@@ -10,7 +10,7 @@ from typing import Any
 
 from sync.gate import CheckResult, Status
 from sync.records import Kind
-from sync.report import HeldRow, ParcelReport, RunReport, headline, shorten
+from sync.report import HeldRow, ParcelReport, RunReport, headline, shorten, step_parts
 
 ROWS_PER_REASON = 50
 
@@ -21,6 +21,7 @@ _STATES = {
     "held": ("warn", "Rows held"),
     "skipped": ("calm", "Skipped"),
     "rejected": ("bad", "Stopped by the checks"),
+    "stopped": ("calm", "Stopped by you"),
     "failed": ("bad", "Failed"),
     "not_evaluated": ("bad", "Could not be evaluated"),
 }
@@ -75,6 +76,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "plural": plural,
     "shorten": shorten,
     "state_word": state_word,
+    "step_parts": step_parts,
     "tone": tone,
 }
 

@@ -50,7 +50,7 @@ SELECT seq, crm_id, fault.column_name AS column_name, left(fault.value, 200) AS 
 FROM (
     SELECT raw.rowid AS seq, {crm_id} AS crm_id,
            unnest(list_filter([{faults}], lambda fault: fault IS NOT NULL)) AS fault
-    FROM raw WHERE {any_fault}
+    FROM raw WHERE raw.rowid IN (SELECT seq FROM facts WHERE faulty)
 )
 """
 _NONE_UNREADABLE = "CREATE OR REPLACE TABLE unreadable (seq BIGINT, crm_id VARCHAR, column_name VARCHAR, value VARCHAR, wanted VARCHAR)"
@@ -59,7 +59,9 @@ _NONE_UNREADABLE = "CREATE OR REPLACE TABLE unreadable (seq BIGINT, crm_id VARCH
 def gather_facts(parcel: Parcel) -> int:
     """Builds `facts` and `unreadable` afresh from `raw`; returns the number of distinct records."""
     readings = parcel.readings
-    parcel.execute(_FACTS.format(blanks=BLANKS, columns=_fact_columns(readings), row_hash=_row_hash(parcel.fields)))
+    faulty = " OR ".join(condition for reading in readings if (condition := unreadable_when(reading)) is not None) or "false"
+    columns = f"{_fact_columns(readings)}, coalesce({faulty}, false) AS faulty"
+    parcel.execute(_FACTS.format(blanks=BLANKS, columns=columns, row_hash=_row_hash(parcel.fields)))
     parcel.execute(_KEEP_NEWEST)
     parcel.execute(_unreadable(readings))
     return parcel.scalar("SELECT count(*) FROM facts")
@@ -94,4 +96,4 @@ def _unreadable(readings: Sequence[Reading]) -> str:
         for reading, condition in conditions
     )
     crm_id = next((text_of(reading) for reading in readings if reading.column == "crm_id"), "CAST(NULL AS VARCHAR)")
-    return _UNREADABLE.format(crm_id=crm_id, faults=faults, any_fault=" OR ".join(condition for _, condition in conditions))
+    return _UNREADABLE.format(crm_id=crm_id, faults=faults)

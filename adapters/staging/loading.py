@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import tempfile
+import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -48,10 +49,14 @@ class BrokenRecord:
 class Spool:
     """One stream's pages on their way into `raw`: written to a file as they come, loaded some at a time. Used by one thread.
 
+    Loads take `turns`: each needs memory of its own, and more at once than there are cores gain nothing.
     After a crash a page is either wholly staged, with the position after it, or it is asked for again.
     """
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, fields: Sequence[str], scratch: Path, where: str) -> None:
+    def __init__(
+        self, con: duckdb.DuckDBPyConnection, fields: Sequence[str], scratch: Path, where: str, turns: threading.BoundedSemaphore
+    ) -> None:
+        self._turns = turns
         self._con = con
         self._fields = fields
         self._where = where
@@ -80,7 +85,7 @@ class Spool:
         """Loads what was added, and notes how far the stream has come, in one transaction; returns the records taken in."""
         if not self._notes:
             return 0
-        with staging_errors(self._where):
+        with staging_errors(self._where), self._turns:
             self._file.flush()
             self._con.execute("BEGIN")
             try:

@@ -5,10 +5,14 @@ from __future__ import annotations
 from adapters.staging.parcel import Parcel
 from sync.records import PEOPLE, Finding, Kind
 
-_SHARED = """
+# Junk that many records carry ("none", "not an address@") is no address that they share. Of a group of hundreds three ids are enough.
+# The inner query keeps the memory small: ids are gathered only of addresses that are shared.
+_SHARED = r"""
 SELECT count(*), coalesce(sum(n), 0), (list(ids ORDER BY ids))[1:5] FROM (
-    SELECT count(*) AS n, string_agg(crm_id, ' = ' ORDER BY crm_id) AS ids FROM facts
-    WHERE address_key IN (SELECT address_key FROM facts GROUP BY address_key HAVING count(*) > 1) GROUP BY address_key
+    SELECT count(*) AS n, array_to_string(min(crm_id, 3), ' = ') || if(n > 3, format(' … and {:,} more', n - 3), '') AS ids FROM facts
+    WHERE address_key IN (SELECT address_key FROM facts GROUP BY address_key HAVING count(*) > 1)
+      AND regexp_matches(address_key, '^\S+@\S+$')
+    GROUP BY address_key
 )"""
 _UNKNOWN_OWNERS = """
 SELECT count(*), count(DISTINCT owner_ref), (list(DISTINCT owner_ref ORDER BY owner_ref))[1:5] FROM plan
@@ -31,29 +35,41 @@ def findings(parcel: Parcel) -> tuple[Finding, ...]:
 def _shared(parcel: Parcel, kind: Kind) -> Finding | None:
     """MATCH-4: shared addresses are listed."""
     groups, records, examples = _row(parcel, _SHARED)
-    message = f"{groups:,} addresses are shared by {records:,} {kind.plural}; each keeps a row of its own"
+    shared = "address is" if groups == 1 else "addresses are"
+    message = f"{groups:,} {shared} shared by {records:,} {kind.plural}; each keeps a row of its own"
     return Finding(kind, "shared address", message, int(records), tuple(examples or ())) if groups else None
 
 
 def _unknown_owners(parcel: Parcel, kind: Kind) -> Finding | None:
     records, owners, examples = _row(parcel, _UNKNOWN_OWNERS)
-    message = f"{records:,} {kind.plural} belong to {owners:,} owners that the CRM does not show; they have no owner here"
+    who = _counted(records, kind, "belongs", "belong")
+    message = f"{who} to {owners:,} owner{'' if owners == 1 else 's'} that the CRM does not show; {_they(records)} no owner here"
     return Finding(kind, "unknown owner", message, int(records), tuple(examples or ())) if records else None
 
 
 def _waiting(parcel: Parcel, kind: Kind) -> Finding | None:
     records, accounts, examples = _row(parcel, _WAITING)
-    message = f'{records:,} {kind.plural} name {accounts:,} accounts that have not arrived; they stand under "No Company" until they do'
+    who, one = _counted(records, kind, "names", "name"), accounts == 1
+    missing = "1 account that has" if one else f"{accounts:,} accounts that have"
+    stand = "it stands" if records == 1 else "they stand"
+    message = f'{who} {missing} not arrived; {stand} under "No Company" until {"it does" if one else "they do"}'
     return Finding(kind, "account not here yet", message, int(records), tuple(examples or ())) if records else None
 
 
 def _nul(parcel: Parcel, kind: Kind) -> Finding | None:
     removed = parcel.scalar(_NUL)
-    return (
-        Finding(kind, "NUL characters removed", f"{removed:,} NUL characters were taken out of texts: databases can't hold them", removed)
-        if removed
-        else None
-    )
+    characters = "1 NUL character was" if removed == 1 else f"{removed:,} NUL characters were"
+    message = f"{characters} taken out of texts: databases can't hold them"
+    return Finding(kind, "NUL characters removed", message, removed) if removed else None
+
+
+def _counted(records: int, kind: Kind, one: str, many: str) -> str:
+    """`1 lead names`, `2 leads name`."""
+    return f"1 {kind.value} {one}" if records == 1 else f"{records:,} {kind.plural} {many}"
+
+
+def _they(records: int) -> str:
+    return "it has" if records == 1 else "they have"
 
 
 def _row(parcel: Parcel, sql: str) -> tuple[int, int, list[str]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ _CREATE = (
     " staged_at TIMESTAMP)",
     "CREATE TABLE broken (stream VARCHAR, ordinal BIGINT, content VARCHAR, reason VARCHAR)",
 )
+_LOADS_AT_ONCE = 2
 _TELL = "INSERT INTO about VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
 _PROGRESS = "SELECT stream, arg_max(position, rowid), bool_or(ended), sum(rows) FROM pages GROUP BY stream"
 
@@ -51,6 +53,7 @@ class Parcel:
         self.path = path
         self.con = con
         self.where = _where(ref, path)
+        self._turns = threading.BoundedSemaphore(_LOADS_AT_ONCE)
 
     # -- what it is -------------------------------------------------------------------------------------------------
 
@@ -82,7 +85,7 @@ class Parcel:
     def spool(self) -> Spool:
         """A way in for one thread: each has its own cursor, so several may append at once."""
         with staging_errors(self.where):
-            return Spool(self.con.cursor(), self.fields, self.path.parent, self.where)
+            return Spool(self.con.cursor(), self.fields, self.path.parent, self.where, self._turns)
 
     def rows(self) -> int:
         return self.scalar("SELECT count(*) FROM raw")

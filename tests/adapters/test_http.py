@@ -154,6 +154,22 @@ def test_tls_to_a_plain_http_port_is_a_wrong_url() -> None:
         client().send(read(server.url.replace("http:", "https:")))
 
 
+def test_a_server_that_hangs_up_on_tls_at_first_contact_is_a_wrong_url() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=_hang_up, args=(server,), daemon=True).start()
+        with pytest.raises(ConfigError, match="does not speak TLS") as caught:
+            client().send(read(f"https://127.0.0.1:{server.getsockname()[1]}"))
+    assert "https" in caught.value.todo
+
+
+def _hang_up(server: socket.socket) -> None:
+    """Reads what comes, as a server for plain http would, and closes in good order."""
+    connection, _ = server.accept()
+    with connection:
+        connection.recv(65_536)
+        connection.shutdown(socket.SHUT_WR)
+
+
 def test_a_refused_connection_is_repeated_even_for_a_write_and_then_told() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -10,12 +10,13 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from adapters.market.engine import Market, open_market
+from adapters.market.engine import Market, hold_lock, open_market
 from adapters.market.purge import purge
 from adapters.market.schema_books import quarantine
 from adapters.sandbox.sugarcrm import CALM, SugarSandboxSettings, start_sandbox
 from flows.cli_errors import Terminal, ours, telling_errors
 from sync.errors import AccessDenied, ConfigError
+from tasks.operate import INITIAL_FLOW, lock_name
 from tests.flows.command import configured, told, typed
 
 SECRET = "not-for-your-eyes"
@@ -199,6 +200,32 @@ def test_a_mistake_of_ours_is_an_apology_without_its_text(tmp_path: Path) -> Non
     result = CliRunner().invoke(_command_that_raises(KeyError(SECRET), log), [])
     assert result.exit_code == 70 and "Sorry" in result.output and "KeyError" in result.output
     assert SECRET not in result.output and SECRET not in log.read_text() and "raise error" in log.read_text()
+
+
+def test_a_mistake_of_ours_is_told_even_where_no_log_can_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    result = CliRunner().invoke(_command_that_raises(KeyError("secret"), tmp_path / "file" / "log"), [])
+    assert result.exit_code == 70 and "--verbose shows the details" in result.output
+
+
+def test_a_data_directory_that_can_not_be_made_is_a_mistake_of_the_configuration(tmp_path: Path) -> None:
+    configured(tmp_path)
+    (tmp_path / "data").write_text("a file in its place")
+    result = typed(tmp_path, "run", "initial")
+    assert result.exit_code == 2 and "data_dir" in result.output and "Starting the flow engine" not in result.output
+
+
+def test_a_second_run_is_refused_before_anything_is_started_for_it_flow_1(tmp_path: Path, market: Market) -> None:
+    with hold_lock(market, lock_name(INITIAL_FLOW, "acme"), tmp_path / "data" / "locks"):
+        result = typed(tmp_path, "run", "initial")
+    assert result.exit_code == 5 and "Starting the flow engine" not in result.output
+
+
+def test_a_missing_secret_names_the_setting_that_refers_to_it_conn_4(tmp_path: Path, crm_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CLI_TEST_PASSWORD")
+    configured(tmp_path, crm_url)
+    result = typed(tmp_path, "check")
+    assert result.exit_code == 2 and "connectors.acme.password" in result.output
 
 
 def test_a_stopped_command_says_how_to_go_on_init_7(tmp_path: Path) -> None:

@@ -65,6 +65,16 @@ def test_what_the_demo_proposes_works(demo: subprocess.CompletedProcess[str], fo
     assert "Contact" in asked.stdout, asked.stderr
 
 
+def test_a_held_record_is_listed_with_the_field_that_is_wrong_gate_5(demo: subprocess.CompletedProcess[str], folder: Path) -> None:
+    """GATE-5: the reports of the last runs tell the field and what stands in it."""
+    assert demo.returncode == 0
+    listed = typed(folder, "quarantine", "list").output
+    if "Nothing is held back" not in listed:
+        assert re.search(r"is too long: |can't be read: |is no e-mail address: ", listed)
+        entry = next(line.split()[0] for line in listed.splitlines() if re.search(r"is too long|can't be read|is no e-mail", line))
+        assert "  wrong     " in typed(folder, "quarantine", "show", entry).output
+
+
 def test_the_demo_does_not_clear_a_folder_that_is_not_its_own(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
     result = typed(tmp_path, "demo", "--folder", str(tmp_path))

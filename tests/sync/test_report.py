@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,7 +10,19 @@ import pytest
 
 from sync.gate import CheckResult, Severity, Status, Verdict
 from sync.records import CommitCounts, Finding, Kind
-from sync.report import HeldRow, ParcelReport, RunReport, VerificationLine, from_json, headline, parcel_report, shorten, summary, to_json
+from sync.report import (
+    HeldRow,
+    ParcelReport,
+    RunReport,
+    VerificationLine,
+    from_json,
+    headline,
+    parcel_report,
+    shorten,
+    step_parts,
+    summary,
+    to_json,
+)
 
 
 def parcel(kind: Kind = Kind.LEAD, because: tuple[str, ...] = (), **counts: int) -> ParcelReport:
@@ -57,9 +70,21 @@ def test_a_report_survives_json() -> None:
         {"extract": 1.5},
         6.7,
     )
-    verification = (VerificationLine(Kind.LEAD, 2, 1, True, ("1 filtered",)),)
-    report = run(full, verification=verification, findings=(Finding(None, "t", "m"),), next_steps=("do",), error="boom")
+    verification = (VerificationLine(Kind.LEAD, 2, 1, True, ("1 filtered",), ("2 share a row",)),)
+    more = {"findings": (Finding(None, "t", "m"),), "next_steps": ("do",), "error": "boom", "earlier": (Kind.USER,)}
+    report = run(full, verification=verification, **more)
     assert from_json(to_json(report)) == report
+
+
+def test_a_report_of_before_there_were_remarks_is_still_read() -> None:
+    found = json.loads(to_json(run(parcel(), verification=(VerificationLine(Kind.LEAD, 1, 1, True),))))
+    del found["earlier"], found["verification"][0]["remarks"]
+    assert from_json(json.dumps(found)).verification[0].remarks == ()
+
+
+def test_a_next_step_is_a_command_and_what_it_is_for_or_words_only() -> None:
+    assert step_parts("marketsync status\nwhere the sync stands") == ("marketsync status", "where the sync stands")
+    assert step_parts("Correct the records.") == ("", "Correct the records.")
 
 
 def test_a_parcels_part_is_made_from_its_verdict() -> None:

@@ -19,7 +19,8 @@ def explained(facts: CountFacts) -> bool:
 
 
 def said(facts: CountFacts) -> str:
-    return "\n".join(verify_counts(Kind.LEAD, facts).lines)
+    line = verify_counts(Kind.LEAD, facts)
+    return "\n".join([*line.lines, *line.remarks])
 
 
 def test_init_6_equal_counts_need_no_words() -> None:
@@ -32,7 +33,7 @@ def test_init_6_equal_counts_need_no_words() -> None:
     [
         (replace(AGREED, crm_all=130), "30 filtered out by the sync filter"),
         (replace(AGREED, market_linked=97, market_rows=97, market_held=3), "3 held in quarantine"),
-        (replace(AGREED, market_rows=98), "2 matched onto a row that another record has"),
+        (replace(AGREED, market_rows=98), "2 leads share a row with another record of the same person"),
         (replace(AGREED, crm_all=104, crm_filtered=104, crm_since=4), "4 arrived while the sync was reading"),
         (replace(AGREED, crm_all=98, crm_filtered=98, crm_deleted=2), "2 deleted in the CRM meanwhile"),
         (replace(AGREED, expected=120), "the configuration expects 120, the CRM has 100"),
@@ -80,3 +81,13 @@ def test_init_6_records_that_came_and_others_that_went_are_told_apart() -> None:
     assert explained(facts)
     assert "3 arrived" in said(facts)
     assert "2 deleted" in said(facts)
+
+
+def test_init_6_what_changes_no_number_is_a_remark_so_that_the_explanations_add_up() -> None:
+    facts = replace(AGREED, market_linked=97, market_rows=96, market_held=3, expected=120)
+    line = verify_counts(Kind.LEAD, facts)
+    assert line.lines == ("3 held in quarantine",)
+    assert line.explanation.startswith(
+        "3 held in quarantine (1 lead shares a row with another record of the same person; the configuration"
+    )
+    assert verify_counts(Kind.LEAD, replace(AGREED, market_rows=98)).explanation.startswith("equal (2 leads")

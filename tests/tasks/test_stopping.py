@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from tasks.progress import Step, tell
-from tasks.stopping import stoppable
+from tasks.stopping import stoppable, was_stopped
 
 
 def step(verb: str, *, ended: bool = False) -> Step:
@@ -23,12 +23,13 @@ def test_ctrl_c_stops_the_threads_that_read_and_nothing_that_writes_init_7() -> 
         tell(step("extract"))
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
-        assert stopping.asked and told.wait(5)
+        assert stopping.asked and was_stopped() and told.wait(5)
         with pytest.raises(KeyboardInterrupt):
             tell(step("extract"))
         tell(step("extract", ended=True))
         tell(step("commit"))
     tell(step("extract"))
+    assert not was_stopped()
 
 
 def test_where_no_signal_can_come_the_work_goes_on_all_the_same() -> None:

@@ -21,6 +21,22 @@ def test_one_line_per_finished_step_and_no_control_characters(capsys: pytest.Cap
     assert len(lines) == 1 and re.fullmatch(r"  contacts: 2,000 read in \d+\.\d s", lines[0])
 
 
+def test_planning_again_after_owners_were_fetched_says_so_pull_7(capsys: pytest.CaptureFixture[str]) -> None:
+    """PULL-7"""
+    with progress_shown():
+        for kind, verb in (("lead", "plan"), ("user", "plan"), ("user", "commit"), ("lead", "plan"), ("lead", "check"), ("user", "plan")):
+            tell(Step("r", kind, verb, 7, 7, ended=True))
+    said = [re.sub(r",? in \d.*", "", line.strip()) for line in capsys.readouterr().err.splitlines()]
+    assert said == [
+        "leads: 7 planned",
+        "users: 7 planned",
+        "users: 7 written",
+        "leads: 7 planned again, with the owners fetched",
+        "leads: 7 checked",
+        "users: 7 planned",
+    ]
+
+
 def test_the_bars_stand_in_the_order_of_the_pull_and_each_kind_has_one() -> None:
     console = Console(width=110, record=True)
     bars = _InOrder(*_columns(), console=console)

@@ -67,6 +67,14 @@ def test_an_unsupported_service_is_named(url: str, version: str) -> None:
         split_url(url, version)
 
 
+@pytest.mark.parametrize("path", ["/rest/foo", "/rest/v11_24/Contacts"])
+def test_an_address_that_goes_on_after_the_api_is_answered_with_its_root(path: str) -> None:
+    """CONN-2"""
+    with pytest.raises(ConfigError) as caught:
+        split_url("https://crm.example.org:8443/sugar" + path, "v11_24")
+    assert caught.value.todo.endswith(": https://crm.example.org:8443/sugar")
+
+
 def test_a_version_that_is_too_new_gives_way_to_the_newest_that_the_instance_names(open_bench: Opener) -> None:
     with open_bench(contacts=11, release="v11_10") as bench:
         crm = bench.adapter(api_version="v11_24")

@@ -104,3 +104,16 @@ def test_readers_see_the_old_state_while_a_commit_is_at_work(market: Market) -> 
         tx.insert("contacts", records([person(2)]))
         assert ask(market, "SELECT count(*) FROM contacts") == [(1,)]
     assert ask(market, "SELECT count(*) FROM contacts") == [(2,)]
+
+
+def test_errors_show_the_address_as_the_operator_wrote_it(tmp_path: Path) -> None:
+    for url in (f"sqlite:///{tmp_path}/market.db", "postgresql://me@db.example.com:5432/market"):
+        market = open_market(url)
+        assert market.database.where == f"Market {url}"
+        market.close()
+
+
+def test_a_market_in_a_folder_that_can_not_be_made_is_a_mistake_of_the_configuration(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(ConfigError, match=r"market\.url"):
+        open_market(f"sqlite:///{tmp_path}/file/market.db")

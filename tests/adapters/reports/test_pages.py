@@ -14,7 +14,7 @@ from adapters.reports import prune, write_index, write_report
 from sync.errors import ConfigError
 from sync.gate import Status
 from sync.records import CommitCounts, Finding, Kind
-from sync.report import HeldRow, from_json
+from sync.report import HeldRow, VerificationLine, from_json
 from tests.adapters.reports.sample import EMAIL_REASON, check, contacts, report
 
 NOW = datetime(2026, 11, 30, tzinfo=UTC)
@@ -78,6 +78,18 @@ def test_counts_of_crm_and_market_stand_side_by_side_with_their_explanation(tmp_
     assert "Contacts 9,012 8,769 \N{MINUS SIGN}243 Explained 212 wait in quarantine" in text
     assert "Leads 400 399 \N{MINUS SIGN}1 Not explained" in text
     assert "Accounts 1,231 1,231 0 Equal" in text
+
+
+def test_a_next_step_is_a_command_to_copy_with_its_meaning_on_the_next_line(tmp_path: Path) -> None:
+    html = write_report(report(next_steps=("marketsync status\nwhere the sync stands",)), tmp_path).read_text(encoding="utf-8")
+    assert "<code>marketsync status</code><br>where the sync stands" in html
+
+
+def test_init_7_kinds_of_an_earlier_run_are_named_and_remarks_stand_apart(tmp_path: Path) -> None:
+    line = VerificationLine(Kind.LEAD, 9, 9, True, remarks=("2 leads share a row",))
+    text = page(write_report(report(earlier=(Kind.USER,), verification=(line,)), tmp_path)).text
+    assert "Users Done in an earlier run" in text
+    assert "Leads 9 9 0 Equal 2 leads share a row" in text
 
 
 def test_at_most_fifty_rows_per_reason_are_shown_and_the_rest_is_counted(tmp_path: Path) -> None:

@@ -152,7 +152,7 @@ _RUNS: tuple[SchemaItem, ...] = (
     Column("connector", KEY, nullable=False, comment="name of the connector"),
     Column("started_at", INSTANT, nullable=False, comment="UTC"),
     Column("ended_at", INSTANT, comment="UTC; null: at work, or killed"),
-    Column("state", TEXT, nullable=False, comment="running, completed, failed"),
+    Column("state", TEXT, nullable=False, comment="running, completed, failed, stopped"),
     Column("summary", TEXT, comment="what it did, a JSON object"),
     Column("report", TEXT, comment="where its report is"),
 )
