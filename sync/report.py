@@ -68,7 +68,7 @@ class VerificationLine:
 
 @dataclass(frozen=True, slots=True)
 class RunReport:
-    """One run of one flow for one connector. Times are UTC. `state` is one of completed, rejected, failed, skipped.
+    """One run of one flow for one connector. Times are UTC. `state` is one of completed, rejected, failed, stopped, skipped.
 
     `next_steps`: see `step_parts`. `earlier`: kinds that this run did not read because an earlier one had committed them (INIT-7).
     """
@@ -120,7 +120,8 @@ def headline(report: RunReport) -> str:
     if rejected:
         return f"{came}; the checks stopped {_and(rejected)}, and nothing of {'them' if len(rejected) > 1 else 'that batch'} was written."
     if report.state not in ("completed", "rejected"):
-        return f"The run {'was skipped' if report.state == 'skipped' else 'did not finish'}: {came}, {report.written:,} were written."
+        word = {"skipped": "was skipped", "stopped": "was stopped"}.get(report.state, "did not finish")
+        return f"The run {word}: {came}, {report.written:,} were written."
     if not report.held:
         return f"{came}; none {'was' if report.read == 1 else 'were'} held back."
     return f"{came}; {report.held:,} {'was' if report.held == 1 else 'were'} held back."
