@@ -12,8 +12,10 @@ from adapters.market.engine import hold_lock
 from adapters.staging.duck import staging_errors
 from sync.errors import ConfigError
 from sync.records import Kind, ParcelRef, RunRef
+from sync.served import not_served
 from tasks.commit import COMMITTED
 from tasks.operate import initial_sync_is_complete, lock_name
+from tasks.report import note_findings
 from tasks.wiring import RETRY, Installation, installation, now, settings_of
 
 INITIAL = "initial"
@@ -39,6 +41,7 @@ def begin(run: RunRef) -> tuple[Kind, ...]:
         )
     home.market.upgrade()
     home.market.runs.start(Run(run.run_id, run.flow, run.connector, now()))
+    note_findings(run, not_served(connector))
     _set_committed_aside(home, run, kinds)
     return kinds
 
