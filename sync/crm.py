@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from sync.fields import ObjectSchema
-from sync.records import EVERYTHING, Filter, Kind, Page, ReadRequest, Stream
+from sync.records import EVERYTHING, Filter, Kind, Page, ReadRequest, Stream, Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +45,13 @@ class Crm(Protocol):
     repeated inside for as long as that is harmless, so a Transient that comes out is one that patience did not cure.
     """
 
+    @property
+    def overlap(self) -> timedelta:
+        """How far back a window reaches before the last one's end, because stamps become visible late (PULL-1)."""
+        ...
+
     def now(self) -> datetime:
-        """The CRM's clock, UTC, whole seconds. Costs at most one call."""
+        """The CRM's clock, UTC, whole seconds: never later than it is there. No call if the CRM said what time it is within the minute."""
         ...
 
     def probe(self, readable: Sequence[Kind], writable: Sequence[Kind]) -> Probe:
@@ -71,6 +76,13 @@ class Crm(Protocol):
 
     def count(self, kind: Kind, *, where: Filter = EVERYTHING, created_from: datetime | None = None) -> int:
         """How many living records there are; `created_from` (inclusive, UTC) counts only those created since."""
+        ...
+
+    def flagged_holders(self, kinds: Sequence[Kind], window: Window) -> dict[Kind, tuple[str, ...]]:
+        """Records whose address was flagged (opted out, invalid) in this window although their own stamp may not have moved.
+
+        Empty, and no call, where the CRM keeps opt-outs with the record itself.
+        """
         ...
 
     def count_deleted(self, kind: Kind, since: datetime) -> int | None:

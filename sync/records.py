@@ -10,28 +10,41 @@ from typing import Any, Protocol
 
 
 class Kind(StrEnum):
-    """What a record is. The order of the pulled kinds is the order of INIT-1 and PULL-5."""
+    """What a record is. The order of the kinds is the order of INIT-1 and PULL-5; `PULL_ORDER` names the core ones."""
 
     USER = "user"
     ACCOUNT = "account"
     LEAD = "lead"
     CONTACT = "contact"
     OPPORTUNITY = "opportunity"
+    LIST = "list"
+    LIST_MEMBER = "list member"
+    ADDRESS = "address"  # what a CRM keeps with an address and not with its holders: opt-outs
 
     @property
     def table(self) -> str:
         """The Market table that holds this kind. Leads and contacts share one."""
-        return {"user": "users", "account": "accounts", "opportunity": "opportunities"}.get(self.value, "contacts")
+        return _TABLES.get(self.value, "contacts")
 
     @property
     def key(self) -> str:
         """The integer key of that table."""
-        return {"user": "user_id", "account": "account_id", "opportunity": "opportunity_id"}.get(self.value, "contact_id")
+        return {"users": "user_id", "accounts": "account_id", "opportunities": "opportunity_id"}.get(self.table, "contact_id")
 
     @property
     def plural(self) -> str:
-        return self.value[:-1] + "ies" if self.value.endswith("y") else self.value + "s"
+        if self.value.endswith("y"):
+            return self.value[:-1] + "ies"
+        return self.value + ("es" if self.value.endswith("s") else "s")
 
+
+_TABLES = {
+    "user": "users",
+    "account": "accounts",
+    "opportunity": "opportunities",
+    "list": "marketing_lists",
+    "list member": "marketing_list_members",
+}
 
 PULL_ORDER: tuple[Kind, ...] = (Kind.USER, Kind.ACCOUNT, Kind.LEAD, Kind.CONTACT, Kind.OPPORTUNITY)
 PEOPLE: frozenset[Kind] = frozenset({Kind.LEAD, Kind.CONTACT})
@@ -74,14 +87,41 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyRange:
+    """Records whose key is at or after `low` and before `high`, in the CRM's own order of keys; an empty end is open."""
+
+    low: str = ""
+    high: str = ""
+
+
+EVERY_KEY = KeyRange()
+
+
+@dataclass(frozen=True, slots=True)
 class ReadRequest:
-    """One read: these fields of this kind's records, in this window, that meet this filter. `ids` narrows it to named records."""
+    """One read: these fields of this kind's records, in this window, that meet this filter.
+
+    `ids` narrows it to named records, `keys` to a range of keys. `removals`: the pages also tell which records were deleted in the
+    window, or of those named (DEL-1).
+    """
 
     kind: Kind
     fields: tuple[str, ...]
     window: Window = Window()
     filter: Filter = Filter()
     ids: tuple[str, ...] = ()
+    keys: KeyRange = EVERY_KEY
+    removals: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """A record that the CRM no longer has. `at`: when, on the CRM's clock, UTC. `merged_into`: the record that took it in, if the CRM
+    says so (MATCH-8)."""
+
+    crm_id: str
+    at: datetime | None = None
+    merged_into: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +137,7 @@ class Page:
     """Some records as the CRM sent them: newline-delimited JSON objects, one per line, none of them turned into Python objects.
 
     `position` is where the stream goes on after this page (opaque text that survives a restart), None when the stream has ended.
-    `received_bytes` counts what came over the wire.
+    `received_bytes` counts what came over the wire. `removed` are the deleted records that this page told of; they are not in `body`.
     """
 
     stream: str
@@ -105,6 +145,7 @@ class Page:
     rows: int
     position: str | None
     received_bytes: int
+    removed: tuple[Removal, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

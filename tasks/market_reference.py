@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from sqlalchemy.dialects import postgresql
 
-from adapters.market.schema import metadata
-from adapters.market.schema_books import crm_links  # its module adds the books to the metadata
+from adapters.market.engine import metadata  # there every module of the schema is loaded
 
 
 def market_tables() -> str:
     """Markdown: one table per table, the main ones first."""
-    assert crm_links.metadata is metadata
     parts: list[str] = []
     for table in metadata.tables.values():
         parts += [f"### {table.name}", "", table.comment or "", "", "| column | type | what it holds |", "|---|---|---|"]

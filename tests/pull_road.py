@@ -21,7 +21,7 @@ from adapters.market.engine import Market
 from sync.columns import FIXED_COLUMNS, POINTERS
 from sync.errors import GateRejected
 from sync.fields import Reading
-from sync.records import CommitCounts, Kind, Page, ParcelRef, RunRef
+from sync.records import PULL_ORDER, CommitCounts, Kind, Page, ParcelRef, RunRef
 from tasks.check import check
 from tasks.commit import commit
 from tasks.extract import extract, extract_named
@@ -88,7 +88,7 @@ class PullRoad:
         counts: CommitCounts = commit.fn(self.run, ref, cursor_moves)
         return counts
 
-    def pull(self, kinds: Sequence[Kind] = tuple(Kind)) -> dict[Kind, CommitCounts]:
+    def pull(self, kinds: Sequence[Kind] = PULL_ORDER) -> dict[Kind, CommitCounts]:
         """Everything that the CRM has of these kinds, in their order; all are read before the first is committed (INIT-1)."""
         schema = self.schema()
         refs = {kind: self.extract(kind, schema) for kind in kinds}

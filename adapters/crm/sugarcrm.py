@@ -5,14 +5,26 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from adapters.crm.sugarcrm_addresses import flagged_holders
 from adapters.crm.sugarcrm_opportunities import CONTACT, OpportunityContacts, wants_contacts, with_contacts
-from adapters.crm.sugarcrm_paging import advanced, conditions, filter_of, lines_of, order_of, place_of, split, stamp, streams_of
+from adapters.crm.sugarcrm_paging import (
+    advanced,
+    conditions,
+    filter_of,
+    lines_of,
+    order_of,
+    place_of,
+    split,
+    stamp,
+    streams_of,
+    without_deleted,
+)
 from adapters.crm.sugarcrm_probe import metadata, probe
 from adapters.crm.sugarcrm_schema import MODULES, schema_of
 from adapters.crm.sugarcrm_session import SugarApi, SugarSession
@@ -24,9 +36,10 @@ from adapters.http_messages import Answer, checked_url
 from sync.crm import Probe
 from sync.errors import AccessDenied, ConfigError, ContractBroken
 from sync.fields import ObjectSchema
-from sync.records import Filter, Kind, Page, ReadRequest, Stream
+from sync.records import Filter, Kind, Page, ReadRequest, Stream, Window
 
 ALWAYS = ("id", "date_modified")
+OVERLAP = timedelta(minutes=2)
 EVERYTHING = Filter()
 
 
@@ -81,9 +94,13 @@ class SugarCrm:
         self._page_rows = page_rows
         self._caps: dict[str, int] = {}
 
+    @property
+    def overlap(self) -> timedelta:
+        return OVERLAP
+
     def now(self) -> datetime:
-        """One call; the `Date` header is the instance's clock."""
-        found = self._api.call("GET", "ping", subject="clock").date()
+        """The `Date` header is the instance's clock: of the last answer, or of a call of its own."""
+        found = self._api.said_time(within_s=60) or self._api.call("GET", "ping", subject="clock").date()
         if found is None:
             raise ContractBroken(
                 "the CRM's answers hold no Date header", where=f"connector {self._connector}", todo="see whether a proxy takes it out"
@@ -136,6 +153,10 @@ class SugarCrm:
         asked = filter_of(where) + ([{"date_entered": {"$gte": stamp(created_from)}}] if created_from else [])
         return self._counted(MODULES[kind], {"filter": asked})
 
+    def flagged_holders(self, kinds: Sequence[Kind], window: Window) -> dict[Kind, tuple[str, ...]]:
+        """An opt-out sits on the address and moves no holder's stamp: asks for the addresses that moved, then for who carries them."""
+        return flagged_holders(self._page, kinds, window)
+
     def count_deleted(self, kind: Kind, since: datetime) -> int | None:
         """Records deleted at or after `since`, as far as the instance has not pruned them yet; two calls.
 
@@ -181,6 +202,7 @@ class SugarCrm:
             "fields": ",".join(dict.fromkeys((*ALWAYS, *_asked_fields(request)))),
             "max_num": asked_rows,
             "order_by": order_of(place),
+            **({"deleted": True} if request.removals else {}),
         }
         answer = self._filtered(f"{module}/filter", module, payload)
         body, marks = split(answer.body, where)
@@ -189,11 +211,12 @@ class SugarCrm:
         if 0 < body.next_offset < asked_rows:
             # The instance's max_list_limit. Not the number of records, which hidden rows may make smaller.
             self._caps[module] = body.next_offset
-        lines, received = lines_of(answer.body, body.records), answer.received_bytes
-        if wants_contacts(request):
-            contacts, more_received = self._contacts.of([mark.id for mark in marks])
+        records, removed = without_deleted(body.records, marks, where)
+        lines, received = lines_of(answer.body, records), answer.received_bytes
+        if wants_contacts(request) and records:
+            contacts, more_received = self._contacts.of([mark.id for mark in marks if not mark.deleted])
             lines, received = with_contacts(lines, contacts), received + more_received
-        return Page(stream, lines, len(marks), following.text() if following else None, received)
+        return Page(stream, lines, len(records), following.text() if following else None, received, removed)
 
 
 def _asked_fields(request: ReadRequest) -> list[str]:

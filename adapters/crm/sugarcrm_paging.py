@@ -19,7 +19,7 @@ from typing import Any, Literal
 import msgspec
 
 from sync.errors import ConfigError, ContractBroken, GapError
-from sync.records import Condition, Filter, ReadRequest, Stream, Window
+from sync.records import EVERY_KEY, Condition, Filter, ReadRequest, Removal, Stream, Window
 
 NAMED_CHUNK = 200
 LONG_WINDOW = timedelta(days=1)
@@ -53,6 +53,7 @@ class Mark(msgspec.Struct, frozen=True):
 
     id: str
     date_modified: str | None = None
+    deleted: bool = False
 
 
 class PageBody(msgspec.Struct):
@@ -80,6 +81,8 @@ def place_of(position: str) -> Place:
 
 def streams_of(request: ReadRequest, connections: int) -> tuple[Stream, ...]:
     """The parts of a read that may run at once; together they hold each record once."""
+    if request.keys != EVERY_KEY:
+        return (Stream("slice", Place("id", request.keys.low, request.keys.high).text()),)
     if request.ids:
         return (Stream("named", Place("name").text()),)
     if request.window == Window():
@@ -182,6 +185,14 @@ def lines_of(body: bytes, records: Sequence[msgspec.Raw]) -> bytes:
     if b"\n" in body or b"\r" in body:
         return b"".join(msgspec.json.format(bytes(record), indent=-1) + b"\n" for record in records)
     return b"\n".join([*records, b""])
+
+
+def without_deleted(records: list[msgspec.Raw], marks: list[Mark], where: str) -> tuple[list[msgspec.Raw], tuple[Removal, ...]]:
+    """Deleted records come as stubs among the others: id, stamp and nothing else."""
+    if not any(mark.deleted for mark in marks):
+        return records, ()
+    living = [record for record, mark in zip(records, marks, strict=True) if not mark.deleted]
+    return living, tuple(Removal(mark.id, _instant(mark, where)) for mark in marks if mark.deleted)
 
 
 def advanced(request: ReadRequest, place: Place, marks: list[Mark], *, more: bool, where: str) -> Place | None:

@@ -14,6 +14,8 @@ MODULES: dict[Kind, str] = {
     Kind.LEAD: "Leads",
     Kind.CONTACT: "Contacts",
     Kind.OPPORTUNITY: "Opportunities",
+    Kind.LIST: "ProspectLists",
+    Kind.ADDRESS: "EmailAddresses",
 }
 _TYPES: dict[str, ColumnType] = {
     **dict.fromkeys(("bool",), BOOLEAN),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -159,6 +160,12 @@ class SugarApi:
     def __init__(self, wire: SugarWire, session: SugarSession) -> None:
         self.wire = wire
         self.session = session
+        self._heard: tuple[float, datetime] | None = None
+
+    def said_time(self, within_s: float) -> datetime | None:
+        """The latest `Date` that an answer carried, if that was not longer ago; never later than it is there."""
+        heard = self._heard
+        return heard[1] if heard and time.monotonic() - heard[0] <= within_s else None
 
     def call(
         self,
@@ -175,6 +182,8 @@ class SugarApi:
             token = self.session.token()
             answer = self.wire.send(method, path, token=token, params=params, payload=payload, harmless=harmless)
             if answer.status == 200:
+                if (said := answer.date()) is not None:
+                    self._heard = (time.monotonic(), said)
                 return answer
             if answer.status != 401:
                 raise self.wire.error(answer, user=self.session.username, subject=subject)

@@ -17,6 +17,7 @@ from adapters.market.locking import holding_lock
 from adapters.market.lookup import Lookup
 from adapters.market.purge import PurgeCounts, purge
 from adapters.market.quarantine import Quarantine
+from adapters.market.schema import metadata as metadata
 from adapters.market.upgrading import upgrade
 from adapters.market.verify import MarketCounts, Verify
 from sync.records import Kind, ParcelRef, Rows

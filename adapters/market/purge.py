@@ -14,10 +14,25 @@ from adapters.market.consent import Watched, put_on_watch
 from adapters.market.database import Database
 from adapters.market.schema import NO_COMPANY, accounts, contacts, opportunities, users
 from adapters.market.schema_books import crm_links, cursors, field_catalogue, findings, parcels, quarantine
+from adapters.market.schema_following import backfills, brakes, removals, schema_states, slices
+from adapters.market.schema_lists import marketing_list_members, marketing_lists
 from sync.records import PULL_ORDER
 
 _TABLES = {kind.table: [k.value for k in PULL_ORDER if k.table == kind.table] for kind in reversed(PULL_ORDER)}
-_BOOKS = (crm_links, cursors, field_catalogue, quarantine, parcels, findings)
+_BOOKS = (
+    crm_links,
+    cursors,
+    field_catalogue,
+    quarantine,
+    parcels,
+    findings,
+    removals,
+    schema_states,
+    backfills,
+    slices,
+    brakes,
+    marketing_lists,
+)
 _REASON = "opted out, and purged with connector {} (INIT-10)"
 
 
@@ -42,6 +57,8 @@ def purge(database: Database, connector: str, *, who: str, now: datetime) -> Pur
         guarded = put_on_watch(connection, list(_opted_out(connection, connector, who, now)))
         for name in _TABLES:
             removed[name], kept[name] = _purge_table(connection, name, connector, now)
+        own_lists = select(marketing_lists.c.list_id).where(marketing_lists.c.connector == connector)
+        connection.execute(delete(marketing_list_members).where(marketing_list_members.c.list_id.in_(own_lists)))
         for book in _BOOKS:
             connection.execute(delete(book).where(book.c.connector == connector))
     return PurgeCounts(removed, kept, guarded)

@@ -14,7 +14,7 @@ from sqlalchemy.types import TypeEngine
 
 from adapters.market.types import BIGINT, BOOLEAN, DATE, DECIMAL, INSTANT, KEY, TEXT
 
-HEAD = "0003"  # the Alembic revision that this code works with
+HEAD = "0004"  # the Alembic revision that this code works with
 
 NO_COMPANY = 1  # account_id of the built-in account "No Company" (PULL-6)
 
@@ -42,7 +42,7 @@ def _crm() -> list[Column[Any]]:
     ]
 
 
-def _stamps() -> list[Column[Any]]:
+def stamp_columns() -> list[Column[Any]]:
     return [
         col("created_at", INSTANT, "when this row was made in Market, UTC", nullable=False, server_default=text("CURRENT_TIMESTAMP")),
         col("updated_at", INSTANT, "when this row was last written, UTC", nullable=False, server_default=text("CURRENT_TIMESTAMP")),
@@ -56,7 +56,7 @@ def _owner() -> list[Column[Any]]:
     ]
 
 
-def _life() -> list[Column[Any]]:
+def life_columns() -> list[Column[Any]]:
     return [
         col("left_scope", INSTANT, "since when the record no longer meets the sync filter, UTC (FILT-2)"),
         col("deleted_date", INSTANT, "set: deleted, not to be counted, mailed or listed (DEL-1), UTC"),
@@ -82,7 +82,7 @@ users = Table(
     *_texts("title", "phone"),
     col("active", BOOLEAN, "may log in to the CRM"),
     col("deleted_date", INSTANT, "set: deleted in the CRM, UTC (DEL-1)"),
-    *_stamps(),
+    *stamp_columns(),
     comment="One row per user of a CRM: who owns accounts, people and opportunities.",
 )
 Index("ux_users_email_key", users.c.email_key, unique=True)
@@ -98,9 +98,9 @@ accounts = Table(
     *_texts("billing_street", "billing_city", "billing_state", "billing_zip", "billing_country"),
     *_texts("shipping_street", "shipping_city", "shipping_state", "shipping_zip", "shipping_country"),
     *_texts("phone", "fax", "industry", "type", "rating", "ownership", "sic", "ticker", "url", "employees", "description"),
-    *_life(),
+    *life_columns(),
     _merged(),
-    *_stamps(),
+    *stamp_columns(),
     comment="One row per company. account_id 1 is the built-in 'No Company', to which people without one belong (PULL-6).",
 )
 Index("ix_accounts_account_name_key", accounts.c.account_name_key)
@@ -126,9 +126,9 @@ contacts = Table(
     col("account_ref", KEY, "the account's id in the CRM, also while that account has not arrived (PULL-6)"),
     *_owner(),
     col("converted", BOOLEAN, "true: this lead was converted in the CRM (MATCH-7)"),
-    *_life(),
+    *life_columns(),
     _merged(),
-    *_stamps(),
+    *stamp_columns(),
     comment="One row per person: leads, contacts, candidates (crm_type), and people made in Market.",
 )
 
@@ -153,8 +153,8 @@ opportunities = Table(
     col("is_won", BOOLEAN, "won"),
     col("crm_created_at", INSTANT, "created, on the CRM's clock, UTC"),
     col("crm_modified_at", INSTANT, "last modified, on the CRM's clock, UTC"),
-    *_life(),
-    *_stamps(),
+    *life_columns(),
+    *stamp_columns(),
     comment="One row per opportunity, with the same columns whatever the CRM (INIT-3).",
 )
 

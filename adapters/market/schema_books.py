@@ -10,15 +10,15 @@ from adapters.market.schema import col, metadata
 from adapters.market.types import BIGINT, BOOLEAN, INSTANT, KEY, TEXT
 
 
-def _serial(name: str) -> Column[Any]:
+def serial_column(name: str) -> Column[Any]:
     return Column(name, BIGINT, Identity(), primary_key=True, comment="number of the entry")
 
 
-def _connector() -> Column[Any]:
+def connector_column() -> Column[Any]:
     return col("connector", KEY, "name of the connector", nullable=False)
 
 
-def _kind(comment: str = "user, account, lead, contact or opportunity") -> Column[Any]:
+def kind_column(comment: str = "user, account, lead, contact or opportunity") -> Column[Any]:
     return col("kind", KEY, comment, nullable=False)
 
 
@@ -29,8 +29,8 @@ def _flag(name: str, comment: str, default: str) -> Column[Any]:
 crm_links = Table(
     "crm_links",
     metadata,
-    _connector(),
-    _kind(),
+    connector_column(),
+    kind_column(),
     col("crm_id", KEY, "the CRM's key of the record", nullable=False),
     col("market_id", BIGINT, "key of the row in users, accounts, contacts or opportunities", nullable=False),
     _flag("living", "false: the record is deleted or merged away in the CRM", "true"),
@@ -55,8 +55,8 @@ Index("ix_crm_links_converted_to", crm_links.c.connector, crm_links.c.converted_
 field_catalogue = Table(
     "field_catalogue",
     metadata,
-    _connector(),
-    _kind(),
+    connector_column(),
+    kind_column(),
     col("crm_field", KEY, "the CRM's name of the field", nullable=False),
     col("crm_type", TEXT, "the CRM's word for its type", nullable=False),
     col("market_table", KEY, "the Market table that holds it", nullable=False),
@@ -75,8 +75,8 @@ field_catalogue = Table(
 cursors = Table(
     "cursors",
     metadata,
-    _connector(),
-    _kind(),
+    connector_column(),
+    kind_column(),
     col("at", INSTANT, "where the next window starts, on the CRM's clock, UTC", nullable=False),
     col("updated_at", INSTANT, "when it last moved, UTC", nullable=False),
     PrimaryKeyConstraint("connector", "kind"),
@@ -87,8 +87,8 @@ parcels = Table(
     "parcels",
     metadata,
     col("parcel_id", KEY, "the parcel", primary_key=True),
-    _connector(),
-    _kind(),
+    connector_column(),
+    kind_column(),
     col("run_id", TEXT, "the run that committed it", nullable=False),
     col("committed_at", INSTANT, "when, UTC", nullable=False),
     col("counts", TEXT, "what the commit did, a JSON object", nullable=False),
@@ -98,12 +98,14 @@ parcels = Table(
 quarantine = Table(
     "quarantine",
     metadata,
-    _serial("quarantine_id"),
-    _connector(),
-    _kind(),
+    serial_column("quarantine_id"),
+    connector_column(),
+    kind_column(),
     col("crm_id", KEY, "the record's key; empty: it came without one", nullable=False),
     col("rule", KEY, "name of the rule that held it back", nullable=False),
     col("reason", TEXT, "why, for a person", nullable=False),
+    col("column_name", KEY, "the Market column that is wrong, where the rule is about one"),
+    col("value", TEXT, "what stands in it, shortened"),
     col("row", TEXT, "the whole record as it was last read, a JSON object", nullable=False),
     col("parcel_id", TEXT, "the parcel that it was last held back from"),
     col("first_held_at", INSTANT, "since when, UTC", nullable=False),
@@ -129,7 +131,7 @@ Index(
 consent_ledger = Table(
     "consent_ledger",
     metadata,
-    _serial("entry_id"),
+    serial_column("entry_id"),
     col("contact_id", BIGINT, "contacts.contact_id; null where the entry is about an address only"),
     col("email_key", KEY, "the address at that time, trimmed and in lower case"),
     col("at", INSTANT, "when, UTC", nullable=False),
@@ -157,9 +159,9 @@ guarded_watch = Table(
 outbox = Table(
     "outbox",
     metadata,
-    _serial("outbox_id"),
-    _connector(),
-    _kind("what is pushed: opt-out"),
+    serial_column("outbox_id"),
+    connector_column(),
+    kind_column("what is pushed: opt-out"),
     col("contact_id", BIGINT, "the person it is about"),
     col("crm_kind", KEY, "kind of the CRM record to write", nullable=False),
     col("crm_id", KEY, "that record's key", nullable=False),
@@ -181,7 +183,7 @@ runs = Table(
     metadata,
     col("run_id", KEY, "the run", primary_key=True),
     col("flow", TEXT, "initial-sync, core-sync, …", nullable=False),
-    _connector(),
+    connector_column(),
     col("started_at", INSTANT, "UTC", nullable=False),
     col("ended_at", INSTANT, "UTC; null: at work, or killed"),
     col("state", TEXT, "running, completed, failed, stopped", nullable=False),
@@ -194,9 +196,9 @@ Index("ix_runs_connector_started_at", runs.c.connector, runs.c.started_at)
 findings = Table(
     "findings",
     metadata,
-    _serial("finding_id"),
+    serial_column("finding_id"),
     col("run_id", KEY, "the run that found it", nullable=False),
-    _connector(),
+    connector_column(),
     col("kind", KEY, "user, account, lead, contact or opportunity; null: the connector as a whole"),
     col("topic", TEXT, "one word or two for sorting", nullable=False),
     col("message", TEXT, "what it is, for a person", nullable=False),

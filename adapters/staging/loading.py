@@ -12,6 +12,7 @@ import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC
 from pathlib import Path
 
 import duckdb
@@ -33,6 +34,7 @@ INSERT INTO raw SELECT {columns}
 FROM read_json({file}, format = 'newline_delimited', columns = {{{spec}}}, maximum_object_size = {largest})
 """
 _NOTE_PAGE = "INSERT INTO pages VALUES (?, ?, ?, ?, ?, ?, now()::TIMESTAMP)"
+_NOTE_REMOVED = "INSERT INTO removed VALUES (?, ?, ?)"
 _NOTE_BROKEN = "INSERT INTO broken VALUES (?, ?, ?, ?)"
 _LARGEST_RECORD = 1 << 22  # the reader's buffers are sized by it; larger records make it grow
 
@@ -62,6 +64,7 @@ class Spool:
         self._where = where
         self._file = tempfile.NamedTemporaryFile(dir=scratch, prefix="pages-", suffix=".json")  # noqa: SIM115  closed by close()
         self._notes: list[list[object]] = []
+        self._removed: list[list[object]] = []
         self._longest = 0
         self.bytes = 0
 
@@ -75,10 +78,16 @@ class Spool:
                     self._file.write(body)
                     self._file.write(b"\n")
             except OSError:
-                self._notes = []  # the file may end within a record now: nothing of it is loaded, its pages are asked for again
+                self._notes, self._removed = (
+                    [],
+                    [],
+                )  # the file may end within a record now: nothing of it is loaded, its pages are asked for again
                 raise
         self.bytes += len(body)
         self._longest = max(self._longest, _longest_line(body))
+        self._removed += [
+            [gone.crm_id, gone.at and gone.at.astimezone(UTC).replace(tzinfo=None), gone.merged_into] for gone in page.removed
+        ]
         self._notes.append([page.stream, page.position, page.position is None, page.rows, page.received_bytes, nul_removed])
 
     def flush(self) -> int:
@@ -91,6 +100,8 @@ class Spool:
             try:
                 taken = self._load()
                 self._con.executemany(_NOTE_PAGE, self._notes)
+                if self._removed:
+                    self._con.executemany(_NOTE_REMOVED, self._removed)
                 self._con.execute("COMMIT")
             except BaseException:
                 _roll_back(self._con)
@@ -125,7 +136,7 @@ class Spool:
     def _empty(self) -> None:
         self._file.seek(0)
         self._file.truncate()
-        self._notes = []
+        self._notes, self._removed = [], []
         self._longest = self.bytes = 0
 
 

@@ -1,7 +1,8 @@
 """A parcel on disk: where it lies, what it holds, how far it has come.
 
 Tables: `raw` (one row per record as it was sent, every CRM field as text), `pages` (one row per staged page, with the position where
-its stream goes on), `broken` (records that no reader takes), `about` (what this file is), and what planning adds.
+its stream goes on), `removed` (records that the CRM deleted), `broken` (records that no reader takes), `about` (what this file is),
+and what planning adds.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ _CREATE = (
     "CREATE TABLE about (key VARCHAR PRIMARY KEY, value VARCHAR)",
     "CREATE TABLE pages (stream VARCHAR, position VARCHAR, ended BOOLEAN, rows BIGINT, received_bytes BIGINT, nul_removed BIGINT,"
     " staged_at TIMESTAMP)",
+    "CREATE TABLE removed (crm_id VARCHAR, removed_at TIMESTAMP, merged_into VARCHAR)",
     "CREATE TABLE broken (stream VARCHAR, ordinal BIGINT, content VARCHAR, reason VARCHAR)",
 )
 _LOADS_AT_ONCE = 2

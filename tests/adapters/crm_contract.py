@@ -18,7 +18,7 @@ import pytest
 
 from sync.crm import Crm
 from sync.errors import AccessDenied, CredentialError, GapError, Transient
-from sync.records import Condition, Filter, Kind, Page, ReadRequest, Window
+from sync.records import PULL_ORDER, Condition, Filter, Kind, Page, ReadRequest, Window
 
 ALWAYS = Window()
 EVERYBODY = Filter()
@@ -340,7 +340,7 @@ class CalmSuite:
         """CONN-3."""
         with open_bench(contacts=1) as bench:
             before = bench.writes()
-            found = bench.adapter().probe(list(Kind), [Kind.LEAD, Kind.CONTACT])
+            found = bench.adapter().probe(list(PULL_ORDER), [Kind.LEAD, Kind.CONTACT])
             assert found.ok
             assert found.user_name
             assert found.user_id

@@ -17,7 +17,7 @@ from adapters.http import Patience
 from adapters.sandbox.sugarcrm import Nastiness
 from sync.crm import Crm
 from sync.errors import ConfigError, ContractBroken, CredentialError, GapError, MarketsyncError, Transient
-from sync.records import Condition, Filter, Kind, ReadRequest, Window
+from sync.records import PULL_ORDER, Condition, Filter, Kind, ReadRequest, Window
 from tests.adapters.crm.conftest import PASSWORD, SugarBench, no_wait
 from tests.adapters.crm_contract import DAY, assert_once_each, contacts, lines, read
 from tests.adapters.scripted_server import Step, page, scripted
@@ -309,7 +309,7 @@ def test_a_release_without_a_metadata_hash_is_fingerprinted_by_its_description(t
     assert found[0] == found[1] != found[2]
 
 
-@pytest.mark.parametrize("kind", list(Kind))
+@pytest.mark.parametrize("kind", PULL_ORDER)
 def test_awkward_records_come_once_each(open_bench: Opener, kind: Kind) -> None:
     """PULL-3: odd ids, deleted and mass-updated records, malformed values, very long text."""
     with open_bench(
