@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from adapters.market.books import Cursors, Findings, Runs, commit_mark
+from adapters.market.brakes import Brakes
 from adapters.market.columns import Catalogue
 from adapters.market.commit import Commit, committing
 from adapters.market.consent import Consent
@@ -17,7 +18,9 @@ from adapters.market.locking import holding_lock
 from adapters.market.lookup import Lookup
 from adapters.market.purge import PurgeCounts, purge
 from adapters.market.quarantine import Quarantine
+from adapters.market.removals import Removals
 from adapters.market.schema import metadata as metadata
+from adapters.market.scope import Scope
 from adapters.market.upgrading import upgrade
 from adapters.market.verify import MarketCounts, Verify
 from sync.records import Kind, ParcelRef, Rows
@@ -28,12 +31,15 @@ class Market:
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        self.brakes = Brakes(database)
         self.columns = Catalogue(database)
         self.consent = Consent(database)
         self.cursors = Cursors(database)
         self.findings = Findings(database)
         self.quarantine = Quarantine(database)
+        self.removals = Removals(database)
         self.runs = Runs(database)
+        self.scope = Scope(database)
         self._lookup = Lookup(database)
 
     def upgrade(self) -> None:

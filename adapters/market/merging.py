@@ -18,12 +18,16 @@ _PEOPLE = (Kind.LEAD.value, Kind.CONTACT.value)
 
 
 def merge_people(connection: Connection, rows: Rows, who: str, now: datetime) -> int:
+    """Pairs of (loser, winner), as `merge_pairs` takes them. → how many rows were merged away."""
+    return merge_pairs(connection, {int(loser): int(winner) for batch in rows.tuples() for loser, winner in batch}, who, now)
+
+
+def merge_pairs(connection: Connection, pairs: dict[int, int], who: str, now: datetime) -> int:
     """Merges are few, so the pairs pass through Python; chains of them end at the row that nobody merges away.
 
     The winner is out when either was (CONSENT-10), with an entry in the ledger; a merge that is there already is left
     alone. → how many rows were merged away.
     """
-    pairs = {int(loser): int(winner) for batch in rows.tuples() for loser, winner in batch}
     ends = {loser: _end(connection, loser, pairs) for loser in pairs}
     moves = [{"loser": loser, "winner": winner, "now": now} for loser, winner in ends.items() if loser != winner]
     moves = [move for move in moves if not _is_merged(connection, move)]

@@ -1,0 +1,121 @@
+"""Removals become what Market shows: links that are dead, rows that are deleted, or that go on in another record's name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Connection, Select, and_, case, delete, exists, func, not_, or_, select, update
+
+from adapters.market.merging import merge_pairs
+from adapters.market.schema import contacts, metadata
+from adapters.market.schema_books import crm_links, quarantine
+from adapters.market.schema_following import removals
+from sync.records import PEOPLE, PULL_ORDER, Kind
+
+_RELEASED = "deleted in the CRM"
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """What applying did, in Market rows of one kind. `heirs`: records whose row they own now, to be read again by name."""
+
+    deleted: int = 0
+    merged: int = 0
+    kept: int = 0
+    heirs: tuple[tuple[Kind, str], ...] = ()
+
+
+def apply_removals(connection: Connection, connector: str, kind: Kind, now: datetime) -> Removed:
+    """Everything that waits of one kind. A record that was seen living since it was removed is not touched (DEL-2).
+
+    A row is deleted when no living record is linked to it any more. One that another record holds goes on in that record's name.
+    """
+    due = _due(connector, kind)
+    found = connection.execute(select(due.c.crm_id, due.c.market_id, due.c.merged_into, due.c.found_by)).all()
+    merged = _merge(connection, connector, kind, {row.crm_id: (row.market_id, row.merged_into) for row in found if row.merged_into}, now)
+    rows = sorted({int(row.market_id) for row in found})
+    links = (crm_links.c.connector == connector) & (crm_links.c.kind == kind.value)
+    filtered = select(due.c.crm_id).where(due.c.found_by == "filter")
+    gone = select(due.c.crm_id).where(due.c.found_by != "filter")
+    connection.execute(update(crm_links).where(links, crm_links.c.crm_id.in_(filtered)).values(left_scope=True, written_at=now))
+    connection.execute(update(crm_links).where(links, crm_links.c.crm_id.in_(gone)).values(living=False, written_at=now))
+    deleted = sum(_delete_rows(connection, kind, some, now) for some in _chunks(rows))
+    heirs = tuple(heir for some in _chunks(rows) for heir in _hand_over(connection, connector, kind, some, now))
+    waiting = (removals.c.connector == connector) & (removals.c.kind == kind.value)
+    held = select(removals.c.crm_id).where(waiting, removals.c.found_by != "filter")
+    open_ = and_(quarantine.c.connector == connector, quarantine.c.kind == kind.value, quarantine.c.released_at.is_(None))
+    connection.execute(update(quarantine).where(open_, quarantine.c.crm_id.in_(held)).values(released_at=now, release_reason=_RELEASED))
+    connection.execute(delete(removals).where(waiting))
+    return Removed(deleted, merged, len(rows) - deleted - merged, heirs)
+
+
+def _due(connector: str, kind: Kind) -> Select[tuple[str, int, str | None, str]]:
+    """Removals whose record was not seen living since."""
+    same = and_(*(crm_links.c[name] == removals.c[name] for name in ("connector", "kind", "crm_id")))
+    seen_since = case(
+        (removals.c.removed_at.is_(None), crm_links.c.written_at > removals.c.noted_at),
+        else_=func.coalesce(crm_links.c.crm_modified_at > removals.c.removed_at, False),
+    )
+    return (
+        select(removals.c.crm_id, crm_links.c.market_id, removals.c.merged_into, removals.c.found_by)
+        .join(crm_links, same)
+        .where(removals.c.connector == connector, removals.c.kind == kind.value, crm_links.c.living, not_(seen_since))
+    ).cte("due")  # type: ignore[return-value]
+
+
+def _merge(connection: Connection, connector: str, kind: Kind, losers: dict[str, tuple[int, str]], now: datetime) -> int:
+    """MATCH-8: the loser's id becomes an alias of the winner's, and what hangs on its row moves. Only people have activity to move."""
+    links = (crm_links.c.connector == connector) & (crm_links.c.kind == kind.value)
+    pairs: dict[int, int] = {}
+    for loser, (row, winner) in losers.items():
+        target = connection.execute(select(crm_links.c.market_id).where(links, crm_links.c.crm_id == winner, crm_links.c.living)).scalar()
+        if target is None:
+            continue  # the winner is not here: the loser is deleted like any other
+        connection.execute(update(crm_links).where(links, crm_links.c.crm_id == loser).values(alias_of=winner))
+        if kind in PEOPLE and int(target) != row:
+            pairs[row] = int(target)
+    return merge_pairs(connection, pairs, "sync", now) if pairs else 0
+
+
+def _delete_rows(connection: Connection, kind: Kind, rows: list[int], now: datetime) -> int:
+    table = metadata.tables[kind.table]
+    key = table.c[kind.key]
+    statement = update(table).where(key.in_(rows), table.c.deleted_date.is_(None), ~held_in_scope(kind, key))
+    return connection.execute(statement.values(deleted_date=now, updated_at=now)).rowcount
+
+
+def held_in_scope(kind: Kind, key: ColumnElement[int]) -> ColumnElement[bool]:
+    """Whether some living record, in scope, of whatever connector, is linked to the row."""
+    kinds = [each.value for each in PULL_ORDER if each.table == kind.table]
+    link = crm_links.c
+    return exists().where(link.kind.in_(kinds), link.market_id == key, link.living, ~link.left_scope)
+
+
+def _hand_over(connection: Connection, connector: str, kind: Kind, rows: list[int], now: datetime) -> list[tuple[Kind, str]]:
+    """People's rows whose owner is gone while another record lives on: that one owns them now, and its values are to be read again."""
+    if kind not in PEOPLE:
+        return []
+    link = crm_links.c
+    owned = (contacts.c.connector == connector) & (contacts.c.crm_type == kind.value.capitalize())
+    own = crm_links.alias("owner").c
+    names_it = (own.connector == connector) & (own.kind == kind.value) & (own.crm_id == contacts.c.crm_id)
+    owner = exists().where(names_it, or_(~own.living, own.left_scope))
+    heirs = (
+        select(link.market_id, link.connector, link.kind, link.crm_id)
+        .join(contacts, contacts.c.contact_id == link.market_id)
+        .where(contacts.c.contact_id.in_(rows), owned, owner, contacts.c.merged_into.is_(None))
+        .where(link.kind.in_([each.value for each in PEOPLE]), link.living, ~link.left_scope)
+        .order_by(link.market_id, link.kind, link.crm_modified_at.desc(), link.crm_id)
+    )
+    first = {heir.market_id: heir for heir in reversed(connection.execute(heirs).all())}
+    for row, heir in first.items():
+        name = {"crm_type": heir.kind.capitalize(), "connector": heir.connector, "crm_id": heir.crm_id, "updated_at": now}
+        connection.execute(update(contacts).where(contacts.c.contact_id == row).values(name))
+        same = (link.connector == heir.connector) & (link.kind == heir.kind) & (link.crm_id == heir.crm_id)
+        connection.execute(update(crm_links).where(same).values(row_hash=None))
+    return [(Kind(heir.kind), heir.crm_id) for heir in first.values() if heir.connector == connector]
+
+
+def _chunks(rows: list[int]) -> list[list[int]]:
+    return [rows[first : first + 5_000] for first in range(0, len(rows), 5_000)]
