@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from prefect import task
 
@@ -12,7 +12,7 @@ from adapters.staging import Parcel
 from sync.crm import Crm
 from sync.errors import MarketsyncError
 from sync.fields import Reading
-from sync.records import Filter, Kind, ParcelRef, ReadRequest, RunRef, Stream, Window
+from sync.records import EVERY_KEY, Filter, Kind, ParcelRef, ReadRequest, RunRef, Stream, Window
 from tasks.progress import Step, tell
 from tasks.schema import readings_of
 from tasks.wiring import RETRY, installation, open_crm, settings_of
@@ -34,10 +34,21 @@ def extract_named(run: RunRef, kind: Kind, purpose: str, schema: str, ids: tuple
 
 
 def stage_records(run: RunRef, kind: Kind, purpose: str, readings: tuple[Reading, ...], ids: tuple[str, ...] = ()) -> ParcelRef:
-    home, connector = installation(run.config), settings_of(run)
+    """Every record of one kind that meets the connector's filter, or those with these ids, whether or not they meet it."""
+    where = Filter() if ids else settings_of(run).filters.get(kind, Filter())
+    request = ReadRequest(kind, fields_of(readings), Window(), where, ids)
+    return stage_request(run, request, purpose, readings, {"whole": "no" if ids else "yes"})
+
+
+def fields_of(readings: tuple[Reading, ...]) -> tuple[str, ...]:
+    """The CRM fields that these readings are made of. Always in the same order: the rows' hashes go over them."""
+    return tuple(dict.fromkeys(reading.source for reading in readings))
+
+
+def stage_request(run: RunRef, request: ReadRequest, purpose: str, readings: tuple[Reading, ...], about: Mapping[str, str]) -> ParcelRef:
+    """Stages what one read brings, or goes on with the parcel that an earlier run left for this purpose. `about` is kept with it."""
+    home, connector, kind = installation(run.config), settings_of(run), request.kind
     crm = open_crm(run.config, run.connector)
-    fields = tuple(dict.fromkeys(reading.source for reading in readings))
-    request = ReadRequest(kind, fields, Window(), Filter() if ids else connector.filters.get(kind, Filter()), ids)
     ref = home.parcels.find(run.connector, kind, purpose)
     if ref is not None:
         with home.parcels.open(ref) as parcel:
@@ -48,20 +59,24 @@ def stage_records(run: RunRef, kind: Kind, purpose: str, readings: tuple[Reading
         if not fits:
             ref = None  # the CRM's schema moved since: what was staged lacks fields
     if ref is None:
-        ref = home.parcels.create(
-            run.connector, kind, purpose, fields, readings, {"baseline": crm.now().isoformat(), "whole": "no" if ids else "yes"}
-        )
+        ref = home.parcels.create(run.connector, kind, purpose, request.fields, readings, {"baseline": crm.now().isoformat(), **about})
     with home.parcels.open(ref, threads=1) as parcel:  # the streams are what runs in parallel
-        total = crm.count(kind, where=request.filter) if not ids else len(ids)
-        _Reader(run, crm, request, parcel, connector.connections, total).read()
+        _Reader(run, crm, request, parcel, connector.connections, _total(crm, request)).read()
         parcel.tell("state", READ)
     return ref
+
+
+def _total(crm: Crm, request: ReadRequest) -> int | None:
+    """How many records will come, for whoever watches. Of a range of keys nobody asks: it is small."""
+    if request.ids:
+        return len(request.ids)
+    return crm.count(request.kind, where=request.filter) if request.keys == EVERY_KEY else None
 
 
 class _Reader:
     """Shares the streams of one read among threads; the first failure stops them all, after what they have is staged."""
 
-    def __init__(self, run: RunRef, crm: Crm, request: ReadRequest, parcel: Parcel, connections: int, total: int) -> None:
+    def __init__(self, run: RunRef, crm: Crm, request: ReadRequest, parcel: Parcel, connections: int, total: int | None) -> None:
         self._run = run
         self._crm = crm
         self._request = request
