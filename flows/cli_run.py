@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,26 +57,49 @@ def initial(terminal: Terminal, connector: str | None, again: bool, files: str |
 
 
 def run_initial(terminal: Terminal, connector: str, **options: Any) -> tuple[str, float]:
-    """Runs the flow with its progress on the terminal; gives the run and the seconds it took. `options` are the flow's own."""
+    """Runs the initial sync with its progress on the terminal; gives the run and the seconds it took. `options` are the flow's own."""
+    from tasks.operate import INITIAL_FLOW
+
+    return run_flow(terminal, connector, INITIAL_FLOW, _initial_sync, **options)
+
+
+def _initial_sync() -> Callable[..., str]:
+    from flows.initial_sync import initial_sync  # not earlier: Prefect reads its settings when it is imported
+
+    return initial_sync
+
+
+def run_flow(
+    terminal: Terminal,
+    connector: str,
+    flow_name: str,
+    load_flow: Callable[[], Callable[..., str]],
+    progress: Callable[[bool], AbstractContextManager[None]] | None = None,
+    **options: Any,
+) -> tuple[str, float]:
+    """Runs a flow in a flow engine of its own; gives the run and the seconds it took. `options` are the flow's own.
+
+    `load_flow` imports the flow, once the engine's settings are there. `progress`: shows how far it is, told whether logs share the
+    terminal; by default a bar per kind.
+    """
     from tasks.engine import flow_engine, load_gate, log_file
-    from tasks.operate import INITIAL_FLOW, data_dir, last_run, not_at_work
+    from tasks.operate import data_dir, last_run, not_at_work
     from tasks.stopping import stoppable
     from tasks.terminal import progress_shown
 
     home = data_dir(terminal.config)
     terminal.log = log_file(home)
-    not_at_work(terminal.config, INITIAL_FLOW, connector)
+    not_at_work(terminal.config, flow_name, connector)
     before = last_run(terminal.config, connector)
     since = time.monotonic()
     click.echo(f"Starting the flow engine{' …' if sys.stderr.isatty() else ''}", err=True)
-    with flow_engine(home, verbose=terminal.verbose, meanwhile=lambda: _load(load_gate)):
-        from flows.initial_sync import initial_sync  # not earlier: Prefect reads its settings when it is imported
-
+    with flow_engine(home, verbose=terminal.verbose, meanwhile=lambda: _load(load_flow, load_gate)):
+        flow = load_flow()
         click.echo(f"Syncing {connector}", err=True)
         with _naming_report(terminal, connector, before), stoppable(_say_stopping) as stopping:
             terminal.stopping = stopping
-            with progress_shown(plain=terminal.verbose):
-                run_id = initial_sync(connector, config=terminal.config, **options)
+            with (progress or (lambda plain: progress_shown(plain=plain)))(terminal.verbose):
+                run_id = flow(connector, config=terminal.config, **options)
     return run_id, time.monotonic() - since
 
 
@@ -84,9 +107,8 @@ def _say_stopping() -> None:
     click.echo("Stopping after the page that is under way; Ctrl-C once more ends at once …", err=True)
 
 
-def _load(gate: Callable[[], None]) -> None:
-    import flows.initial_sync  # noqa: F401
-
+def _load(load_flow: Callable[[], object], gate: Callable[[], None]) -> None:
+    load_flow()
     gate()
 
 
