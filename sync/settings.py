@@ -235,6 +235,13 @@ class ConnectorSettings:
     create_as: Kind = field(
         default=Kind.LEAD, metadata=_doc("What a new person becomes in the CRM: lead or contact (PUSH-7).", choices=("lead", "contact"))
     )
+    reconcile_slice_rows: int = field(
+        default=5_000,
+        metadata=_doc("About how many records are compared with the CRM at a time.", unit="records", minimum=10, maximum=100_000),
+    )
+    reconcile_minutes: float = field(
+        default=15.0, metadata=_doc("How long one run compares records before it leaves the rest to the next.", unit="minutes", minimum=0)
+    )
     pull: PullOptions = field(default_factory=PullOptions)
     push: PushOptions = field(default_factory=PushOptions)
     consent: ConsentSettings = field(default_factory=ConsentSettings)

@@ -9,6 +9,7 @@ from adapters.staging import Parcel, facts, keys, noticing, planning, staged
 from sync.matching import match_people, match_users
 from sync.pull import plan_row
 from sync.records import PEOPLE, Kind, ParcelRef, RunRef
+from tasks.overtaken import leave_newer
 from tasks.progress import Step, tell
 from tasks.report import note_findings
 from tasks.wiring import RETRY, installation, settings_of
@@ -33,6 +34,7 @@ def plan_parcel(run: RunRef, parcel: Parcel) -> int:
     market, kind = installation(run.config).market, parcel.ref.kind
     parcel.tell("market_mark", market.mark())
     records = facts.gather_facts(parcel)
+    leave_newer(market, parcel)
     planning.forget(parcel)
     parcel.learn("known_links", market.lookup_links(run.connector, kind, keys.of_facts(parcel, "crm_id")))
     _learn_references(run, market, parcel)

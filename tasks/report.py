@@ -46,6 +46,14 @@ def counts_of(run: RunRef, ref: ParcelRef) -> CommitCounts | None:
     return part.counts if part and part.state == "committed" else None
 
 
+def forget_empty_part(run: RunRef, ref: ParcelRef) -> None:
+    """A committed batch in which nothing changed and nothing was held is no news: where there are hundreds, the report goes without it."""
+    path = _part(run, ref.kind, ref.parcel_id)
+    part = part_from_json(path.read_text(encoding="utf-8")) if path.exists() else None
+    if part and part.state == "committed" and not (part.counts.inserted or part.counts.updated or part.counts.held):
+        path.unlink()
+
+
 def note_findings(run: RunRef, findings: Iterable[Finding]) -> None:
     """Something a person should know, kept until the report is made. Noted twice, it is told once."""
     path = installation(run.config).run_dir(run.run_id) / "findings.jsonl"

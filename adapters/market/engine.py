@@ -21,6 +21,7 @@ from adapters.market.quarantine import Quarantine
 from adapters.market.removals import Removals
 from adapters.market.schema import metadata as metadata
 from adapters.market.scope import Scope
+from adapters.market.slices import Slices
 from adapters.market.upgrading import upgrade
 from adapters.market.verify import MarketCounts, Verify
 from sync.records import Kind, ParcelRef, Rows
@@ -39,6 +40,7 @@ class Market:
         self.quarantine = Quarantine(database)
         self.removals = Removals(database)
         self.runs = Runs(database)
+        self.slices = Slices(database)
         self.scope = Scope(database)
         self._lookup = Lookup(database)
 

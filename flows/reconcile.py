@@ -1,0 +1,85 @@
+"""reconciliation: Market and CRM are compared slice by slice in spare time, because some changes and deletions leave no trace."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from prefect import flow
+from prefect.runtime import flow_run
+
+from flows.pull import bring_in
+from sync.errors import GateRejected
+from sync.records import Kind, ParcelRef, RunRef
+from sync.slices import Slice
+from tasks.reconcile import (
+    choose_slices,
+    compare_slice,
+    extract_slice,
+    extract_unread,
+    kinds_to_compare,
+    minutes_to_compare,
+    note_absent,
+    settle_slice,
+)
+from tasks.reconciled import RECONCILIATION_FLOW, note_reconciled
+from tasks.runs import begin, only_run
+from tasks.schema import replicate_schema
+from tasks.verify import make_report, report_failure
+from tasks.wiring import config_path, now
+
+
+@flow(name=RECONCILIATION_FLOW, flow_run_name="reconciliation of {connector}", persist_result=True)
+def reconciliation(
+    connector: str, config: str | None = None, kind: str | None = None, minutes: float | None = None, everything: bool = False
+) -> str:
+    """Compares Market with the connector's CRM, heals what differs, and finds what was deleted without a trace.
+
+    Args:
+        connector: The name of the connector in the configuration file.
+        config: The configuration file; by default the environment's MARKETSYNC_CONFIG, else marketsync.toml.
+        kind: Only users, accounts, leads, contacts or opportunities.
+        minutes: How long to go on; by default the setting reconcile_minutes. The slice that is at work when they end is finished.
+        everything: Compare every slice, however long it takes.
+
+    What was compared longest ago comes first. Returns the run's id.
+    """
+    run = RunRef(str(flow_run.get_id()), RECONCILIATION_FLOW, connector, config_path(config))
+    with only_run(run):
+        started_at = now()
+        try:
+            kinds = kinds_to_compare(run, begin(run), kind)
+            _reconcile(run, kinds, None if everything else started_at + timedelta(minutes=minutes_to_compare(run, minutes)))
+        except BaseException as error:
+            report_failure(run, started_at, error)
+            raise
+        return make_report(run, started_at).run_id
+
+
+def _reconcile(run: RunRef, kinds: tuple[Kind, ...], until: datetime | None) -> None:
+    schema = replicate_schema(run)
+    rejected: list[GateRejected] = []
+    try:
+        for one in choose_slices(run, kinds):
+            if until is not None and now() >= until:
+                break
+            try:
+                _compare(run, one, schema)
+            except GateRejected as rejection:  # the other slices go on; the run fails at its end (GATE-3)
+                rejected.append(rejection)
+    finally:
+        note_reconciled(run)
+    if rejected:
+        raise rejected[0]
+
+
+def _compare(run: RunRef, one: Slice, schema: str) -> None:
+    ref = extract_slice(run, one, schema)
+    unread = compare_slice(run, one, ref)
+    bring_in(run, ref, schema, cursor_moves=False)
+    refs: tuple[ParcelRef, ...] = (ref,)
+    if unread:
+        named = extract_unread(run, one, schema, unread)
+        note_absent(run, one, named, schema, unread)
+        bring_in(run, named, schema, cursor_moves=False)
+        refs = (ref, named)
+    settle_slice(run, one, refs)
