@@ -10,6 +10,7 @@ import click
 from flows.cli_errors import Terminal, telling_errors
 from flows.cli_look import quarantine, status
 from flows.cli_operate import check, consent, init, purge, sandbox
+from flows.cli_reconcile import reconcile
 from flows.cli_run import demo, run
 
 
@@ -50,7 +51,7 @@ def cli(ctx: click.Context, config: str, verbose: bool) -> None:
     ctx.obj = Terminal(config, verbose)
 
 
-for _command in (demo, init, check, run, status, quarantine, purge, consent, sandbox):
+for _command in (demo, init, check, run, reconcile, status, quarantine, purge, consent, sandbox):
     cli.add_command(_command)
 
 

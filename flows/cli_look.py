@@ -65,6 +65,8 @@ def _plain(value: object) -> str:
 
 
 def _show_connector(terminal: Terminal, each: ConnectorStatus) -> None:
+    from tasks.reconciled import staleness_told
+
     state = click.style("initial sync complete", fg="green") if each.complete else click.style("initial sync not complete", fg="yellow")
     click.echo(f"{click.style(each.name, bold=True)}   {each.url}   {state}\n")
     table(
@@ -74,6 +76,7 @@ def _show_connector(terminal: Terminal, each: ConnectorStatus) -> None:
     if held:
         heading("Held back")
         table(["", "rule", "records", "for"], held, left=frozenset({0, 1, 3}))
+    click.echo(f"\n{staleness_told(terminal.config, each.name)} {typed(terminal, 'reconcile')} compares.")
     heading("Last runs")
     rows = [
         [f"{run.started_at:%Y-%m-%d %H:%M}", run.flow, run.state, _headline(run.summary), shown(run.report) if run.report else ""]

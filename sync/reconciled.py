@@ -93,6 +93,21 @@ def _columns(compared: Compared) -> str:
     return f", mostly in {', '.join(name for name, _ in most)}" if most else ""
 
 
+def in_one_sentence(connector: str, found: Iterable[Compared]) -> str:
+    """The whole run, for a reader who reads no further."""
+    parts = tuple(found)
+    records = sum(each.records for each in parts)
+    said = f"{records:,} record{'' if records == 1 else 's'} compared with {connector}"
+    totals = (
+        (sum(each.healed for each in parts), "differed"),
+        (sum(each.missing for each in parts), "missing"),
+        (sum(each.gone for each in parts), "vanished from the CRM"),
+        (sum(each.left for each in parts), "left the sync filter"),
+    )
+    told = [f"{count:,} {what}" for count, what in totals if count]
+    return f"{said}: {', '.join(told)}." if told else f"{said}: no silent change was found."
+
+
 def staleness_in_words(stale: Staleness, now: datetime) -> str:
     """How stale the oldest unchecked slice is, in one sentence."""
     if not stale.slices:

@@ -16,12 +16,11 @@ from sync.records import EVERY_KEY, Filter, Kind, ParcelRef, ReadRequest, Remova
 from sync.slices import Slice, cut, cut_again, is_too_large, joined, stalest_first
 from tasks.commit import COMMITTED
 from tasks.extract import fields_of, stage_request
-from tasks.operate import initial_sync_is_complete
 from tasks.overtaken import began
-from tasks.reconciled import keep_compared
+from tasks.progress import Step, tell
+from tasks.reconciled import keep_compared, refuse_too_early
 from tasks.report import forget_empty_part
 from tasks.schema import readings_of
-from tasks.typed import typed_command
 from tasks.wiring import RETRY, Installation, installation, now, open_crm, settings_of
 
 SLICE, UNREAD, IN_CRM = "slice", "slice-unread", "slice-in-crm"
@@ -30,19 +29,9 @@ SLICE, UNREAD, IN_CRM = "slice", "slice-unread", "slice-in-crm"
 _GOES_ON_S = 3_600  # an older slice that a stopped run left is read afresh
 
 
-def require_initial_sync(run: RunRef) -> None:
-    """FLOW-2: raises ConfigError before the initial sync is complete."""
-    if not initial_sync_is_complete(run.config, run.connector):
-        raise ConfigError(
-            f"the initial sync of {run.connector} is not complete, so there is nothing to compare yet",
-            where=f"connector {run.connector}",
-            todo=f"{typed_command(run.config, f'run initial --connector {run.connector}')} completes it.",
-        )
-
-
 def kinds_to_compare(run: RunRef, kinds: tuple[Kind, ...], only: str | None) -> tuple[Kind, ...]:
     """The kinds of this run, once there is something to compare (FLOW-2). Raises ConfigError: `only` is no kind, or is not pulled."""
-    require_initial_sync(run)
+    refuse_too_early(run.config, run.connector)
     if only is None:
         return kinds
     chosen = tuple(kind for kind in kinds if only in (kind.value, kind.plural))
@@ -192,6 +181,8 @@ def settle_slice(run: RunRef, one: Slice, refs: tuple[ParcelRef, ...]) -> None:
     keep_compared(run, "settle", one.keys.low, counted)
     for ref in refs:
         forget_empty_part(run, ref)
+    note = f"{one.kind.plural} from {one.keys.low or 'the first'} on: {found.compared:,} compared, {found.healed + found.missing:,} healed"
+    tell(Step(run.run_id, one.kind.value, "settle", found.compared, found.compared, ended=True, note=note))
 
 
 def _outcome(home: Installation, ref: ParcelRef, silent_before: datetime) -> slicing.SliceOutcome:

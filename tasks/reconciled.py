@@ -7,12 +7,25 @@ from dataclasses import asdict
 from pathlib import Path
 
 from adapters.staging.duck import staging_errors
+from sync.errors import ConfigError
 from sync.reconciled import Compared, Staleness, by_kind, findings_of, staleness_in_words
 from sync.records import Finding, Kind, RunRef
+from tasks.operate import has_market, initial_sync_is_complete
 from tasks.report import note_findings
+from tasks.typed import typed_command
 from tasks.wiring import Installation, installation, now, settings_of
 
 RECONCILIATION_FLOW = "reconciliation"
+
+
+def refuse_too_early(config: str, name: str) -> None:
+    """FLOW-2: raises ConfigError before the initial sync is complete."""
+    if not has_market(config) or not initial_sync_is_complete(config, name):
+        raise ConfigError(
+            f"the initial sync of {name} is not complete, so there is nothing to compare yet",
+            where=f"connector {name}",
+            todo=f"{typed_command(config, f'run initial --connector {name}')} completes it.",
+        )
 
 
 def keep_compared(run: RunRef, step: str, low: str, found: Compared) -> None:
