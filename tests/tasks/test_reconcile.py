@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from adapters.sandbox.sugarcrm import CALM, RunningSandbox, SugarSandboxSettings, start_sandbox
 from sync.reconciled import Compared
 from sync.records import Kind, Removal
@@ -42,6 +44,12 @@ class Stage:
 
     def waiting(self) -> list[str]:
         return [row["crm_id"] for row in self.road.rows("SELECT crm_id FROM removals ORDER BY crm_id")]
+
+
+@pytest.fixture
+def lite_url(tmp_path: Path) -> str:
+    """For what happens in tasks and staging; what the databases do differently is tried on both."""
+    return f"sqlite:///{tmp_path / 'market.sqlite'}"
 
 
 @contextmanager
@@ -101,8 +109,8 @@ def test_records_that_a_late_stamp_hid_are_brought_in_and_counted_apart(tmp_path
         assert stage.contact(fresh)["last_name"] == "Fresh"
 
 
-def test_slices_hold_about_as_many_records_as_the_setting_says_and_are_dated(tmp_path: Path, market_url: str) -> None:
-    with synced(tmp_path, market_url) as stage:
+def test_slices_hold_about_as_many_records_as_the_setting_says_and_are_dated(tmp_path: Path, lite_url: str) -> None:
+    with synced(tmp_path, lite_url) as stage:
         stage.reconcile(most=2)
         slices = stage.road.rows("SELECT low, high, checked_at, records, healed FROM slices ORDER BY low")
         assert len(slices) == 4 and slices[0]["low"] == "" and slices[-1]["high"] == ""
@@ -136,9 +144,9 @@ def test_what_core_sync_committed_meanwhile_is_not_overwritten_with_what_was_rea
         assert (found.records, found.healed) == (7, 1)
 
 
-def test_an_older_version_is_left_out_even_if_the_clocks_of_two_machines_differ(tmp_path: Path, market_url: str) -> None:
+def test_an_older_version_is_left_out_even_if_the_clocks_of_two_machines_differ(tmp_path: Path, lite_url: str) -> None:
     """The other machine's clock says that it wrote before this one began to read; the CRM's stamp tells better."""
-    with synced(tmp_path, market_url) as stage:
+    with synced(tmp_path, lite_url) as stage:
         run = new_run(stage.road)
         one = choose_slices.fn(run, (Kind.CONTACT,))[0]
         edited = min(stage.ids())
@@ -169,9 +177,9 @@ def test_ids_that_are_no_guids_are_compared_whatever_order_the_crm_has(tmp_path:
         assert stage.waiting() == ["a.b-5", "ÄÖ-2"]
 
 
-def test_suspects_that_the_crm_still_has_are_brought_in_and_not_removed(tmp_path: Path, market_url: str) -> None:
+def test_suspects_that_the_crm_still_has_are_brought_in_and_not_removed(tmp_path: Path, lite_url: str) -> None:
     """A record that did not come with its slice is asked for by name before anything is said of it."""
-    with synced(tmp_path, market_url) as stage:
+    with synced(tmp_path, lite_url) as stage:
         run = new_run(stage.road)
         one = choose_slices.fn(run, (Kind.CONTACT,))[0]
         hidden = min(stage.ids())
@@ -209,9 +217,9 @@ def test_a_record_that_left_the_filter_in_silence_is_marked_filt_2(tmp_path: Pat
         assert stage.reconcile().left == 0, "nobody asks for it again"
 
 
-def test_quarantined_records_are_not_missing_gate_2(tmp_path: Path, market_url: str) -> None:
+def test_quarantined_records_are_not_missing_gate_2(tmp_path: Path, lite_url: str) -> None:
     """GATE-2: they are held with their reason; corrected in silence, they are released."""
-    with synced(tmp_path, market_url) as stage:
+    with synced(tmp_path, lite_url) as stage:
         bad = stage.crm.control.create("Contacts", {"last_name": "Bad", "date_modified": "2020-05-05T10:00:00Z"})
         stage.crm.control.write_raw("Contacts", bad, {"birthdate": "0000-00-00"})
         assert stage.reconcile().missing == 0
@@ -222,9 +230,9 @@ def test_quarantined_records_are_not_missing_gate_2(tmp_path: Path, market_url: 
         assert stage.contact(bad)["last_name"] == "Bad"
 
 
-def test_a_stopped_run_goes_on_with_the_slice_that_it_had_staged(tmp_path: Path, market_url: str) -> None:
+def test_a_stopped_run_goes_on_with_the_slice_that_it_had_staged(tmp_path: Path, lite_url: str) -> None:
     """INIT-7: pages that are staged are not asked for again. An old parcel says nothing about now and is read afresh."""
-    with synced(tmp_path, market_url) as stage:
+    with synced(tmp_path, lite_url) as stage:
         run = new_run(stage.road)
         one = choose_slices.fn(run, (Kind.CONTACT,))[0]
         ref = extract_slice.fn(run, one, stage.schema)
@@ -242,8 +250,8 @@ def test_a_stopped_run_goes_on_with_the_slice_that_it_had_staged(tmp_path: Path,
         assert stage.reconcile().records == 36
 
 
-def test_the_stalest_slices_come_first_and_grown_or_empty_ones_are_cut_again(tmp_path: Path, market_url: str) -> None:
-    with synced(tmp_path, market_url) as stage:
+def test_the_stalest_slices_come_first_and_grown_or_empty_ones_are_cut_again(tmp_path: Path, lite_url: str) -> None:
+    with synced(tmp_path, lite_url) as stage:
         slices = stage.road.market.slices
         stage.reconcile(most=2)
         assert slices.stalest("acme", [Kind.CONTACT])[:2] == (4, 2)
@@ -264,9 +272,9 @@ def test_the_stalest_slices_come_first_and_grown_or_empty_ones_are_cut_again(tmp
         assert [one.records for one in slices.all("acme", Kind.CONTACT)] == [9, 10, 10, 10, 10]
 
 
-def test_a_field_that_came_later_changes_every_hash_and_is_no_silent_change(tmp_path: Path, market_url: str) -> None:
+def test_a_field_that_came_later_changes_every_hash_and_is_no_silent_change(tmp_path: Path, lite_url: str) -> None:
     """PULL-4: what was filled in for old rows is not told once more as a difference."""
-    with synced(tmp_path, market_url) as stage:
+    with synced(tmp_path, lite_url) as stage:
         stage.crm.control.add_field("Contacts", "later_c")
         schema = stage.road.schema()
         stage.crm.control.write_raw("Contacts", stage.ids()[0], {"later_c": "blue"})
