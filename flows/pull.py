@@ -33,7 +33,7 @@ def bring_in(run: RunRef, ref: ParcelRef, schema: str, *, cursor_moves: bool = T
     """One staged parcel into Market. Owners that nobody knows are fetched in between, and then it is planned again (PULL-7)."""
     unknown = plan(run, ref)
     if unknown and ref.kind is not Kind.USER:
-        owners = extract_named(run, Kind.USER, f"{OWNERS}-of-{ref.kind.plural}", schema, unknown)
+        owners = extract_named(run, Kind.USER, f"{run.flow}-{OWNERS}-of-{ref.kind.plural}", schema, unknown)
         bring_in_checked(run, owners, cursor_moves=False, planned=False)
         plan(run, ref, again=True)
     return bring_in_checked(run, ref, cursor_moves=cursor_moves)

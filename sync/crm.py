@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from sync.fields import ObjectSchema
+from sync.flagged import FlaggedAddress
 from sync.records import EVERYTHING, Filter, Kind, Page, ReadRequest, Stream, Window
 
 
@@ -78,11 +79,15 @@ class Crm(Protocol):
         """How many living records there are; `created_from` (inclusive, UTC) counts only those created since."""
         ...
 
-    def flagged_holders(self, kinds: Sequence[Kind], window: Window) -> dict[Kind, tuple[str, ...]]:
-        """Records whose address was flagged (opted out, invalid) in this window although their own stamp may not have moved.
+    def flagged_addresses(self, window: Window) -> tuple[FlaggedAddress, ...]:
+        """Addresses whose opt-out or validity may have changed in this window although no holder's own stamp moved.
 
-        Empty, and no call, where the CRM keeps opt-outs with the record itself.
+        Empty, and no call, where the CRM keeps opt-outs with the record itself; else one call as long as nothing moved.
         """
+        ...
+
+    def holders_of(self, kinds: Sequence[Kind], addresses: Sequence[str]) -> dict[Kind, tuple[str, ...]]:
+        """The records of these kinds that carry one of these addresses, by id."""
         ...
 
     def count_deleted(self, kind: Kind, since: datetime) -> int | None:

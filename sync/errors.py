@@ -11,6 +11,7 @@
     ├── StagingFailed        an operator makes room on the disk, or deletes a damaged parcel
     ├── ContractBroken       a developer: the CRM answered what we do not understand
     ├── GapError             a fresh read: the cursor is no longer valid
+    ├── DeletionHeld         an operator says whether so much may be deleted (DEL-8)
     ├── GateRejected         a person reads the quality report (GATE-3)
     └── VerificationFailed   a person: counts differ and nothing explains it (INIT-6)
 
@@ -113,6 +114,12 @@ class GateRejected(MarketsyncError):
     """A batch failed its checks; nothing of it was committed and the cursor stays (GATE-3)."""
 
     exit_code = 11
+
+
+class DeletionHeld(MarketsyncError):
+    """More would be deleted than may go unasked; everything else of the run is done (DEL-8)."""
+
+    exit_code = 13
 
 
 class VerificationFailed(MarketsyncError):

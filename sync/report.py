@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from sync.gate import CheckResult, Severity, Status, Verdict
+from sync.happened import Happened, What, in_words, sentence
 from sync.records import CommitCounts, Finding, Kind
 
 VALUE_CHARACTERS = 80
@@ -71,6 +72,7 @@ class RunReport:
     """One run of one flow for one connector. Times are UTC. `state` is one of completed, rejected, failed, stopped, skipped.
 
     `next_steps`: see `step_parts`. `earlier`: kinds that this run did not read because an earlier one had committed them (INIT-7).
+    `happened`: what a recurring run did, for its headline; the initial sync is told in numbers.
     """
 
     run_id: str
@@ -85,6 +87,7 @@ class RunReport:
     next_steps: tuple[str, ...] = ()
     error: str = ""
     earlier: tuple[Kind, ...] = ()
+    happened: tuple[Happened, ...] = ()
 
     @property
     def read(self) -> int:
@@ -113,6 +116,8 @@ def step_parts(step: str) -> tuple[str, str]:
 
 def headline(report: RunReport) -> str:
     """The run in one sentence, for a reader who reads no further."""
+    if report.happened and report.state == "completed":
+        return f"{report.connector}: {sentence(in_words(report.happened))}"
     if not report.parcels and report.state == "completed":
         return f"Nothing had changed in {report.connector}."
     came = f"{_records(report.read)} came from {report.connector}"
@@ -190,6 +195,7 @@ def from_json(text: str) -> RunReport:
             "findings": _findings(found["findings"]),
             "next_steps": tuple(found["next_steps"]),
             "earlier": tuple(map(Kind, found.get("earlier", ()))),
+            "happened": tuple(Happened(Kind(each["kind"]), What(each["what"]), each["count"]) for each in found.get("happened", ())),
         }
     )
 

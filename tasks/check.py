@@ -46,19 +46,20 @@ def _context(run: RunRef, parcel: Parcel) -> BatchContext:
     limits = home.settings.gate
     actions = planning.action_counts(parcel)
     judged = actions.get("update", 0) + actions.get("fill", 0) >= limits.min_rows_for_share
+    whole = parcel.told("whole") == "yes"
     return BatchContext(
         connector=run.connector,
         kind=kind,
         parcel_id=parcel.ref.parcel_id,
         columns={reading.column: reading.type for reading in parcel.readings},
         rows_read=parcel.rows(),
-        known_rows=home.market.counts(run.connector, kind).linked,
+        known_rows=home.market.counts(run.connector, kind).linked if whole else 0,  # a window is not compared with history
         previous_rows=None,
         max_held_share=limits.max_held_share,
         mass_blanking_share=limits.mass_blanking_share,
         collapse_share=limits.collapse_share,
         min_rows_for_share=limits.min_rows_for_share,
-        blank_shares=home.market.blank_shares(run.connector, kind) if judged else {},
-        whole=parcel.told("whole") == "yes",
+        blank_shares=home.market.blank_shares(kind, planning.sample_of_updates(parcel)) if judged else {},
+        whole=whole,
         held_before=frozenset(home.market.quarantine.open_ids(run.connector, kind)),
     )

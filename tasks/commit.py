@@ -7,13 +7,16 @@ from datetime import datetime
 from prefect import task
 
 from adapters.market.commit import Commit
-from adapters.staging import Parcel, export, holding, planning, staged
+from adapters.staging import Parcel, export, following, holding, noticing, planning, staged
+from sync.columns import FIXED_COLUMNS
+from sync.happened import of_counts
 from sync.records import PEOPLE, CommitCounts, Cursor, Kind, ParcelRef, RunRef
 from tasks.check import check_parcel
+from tasks.happened import note_happened
 from tasks.plan import plan_parcel
 from tasks.progress import Step, tell
 from tasks.report import counts_of, keep_counts, report_path
-from tasks.wiring import RETRY, Installation, installation, now
+from tasks.wiring import RETRY, Installation, installation, now, settings_of
 
 COMMITTED = "committed"
 
@@ -28,6 +31,7 @@ def commit(run: RunRef, ref: ParcelRef, cursor_moves: bool = True) -> CommitCoun
     with home.parcels.open(ref) as parcel:
         tell(Step(run.run_id, ref.kind.value, "commit", 0, None))
         counts = commit_parcel(home, run, parcel, cursor_moves=cursor_moves)
+        note_happened(run, ref.parcel_id, (*of_counts(ref.kind, counts), *noticing.happenings(parcel)))
         written = counts.inserted + counts.updated
         tell(Step(run.run_id, ref.kind.value, "commit", written, written, ended=True))
     keep_counts(run, ref, counts)
@@ -70,6 +74,10 @@ def _write(home: Installation, run: RunRef, parcel: Parcel, tx: Commit, at: date
     tx.put_links(load.links())
     if kind in PEOPLE:
         tx.merge_people(load.absorbed())
+    if "left_scope" in FIXED_COLUMNS[kind.table]:
+        tx.update(kind.table, following.returned_rows(parcel, kind.key))
+    tx.note_removals(following.gone(parcel))
+    tx.leave_scope(following.left(parcel), settings_of(run).scope.left)
     tx.link_waiting_accounts()
     tx.hold(holding.held_rows(parcel))
     released = tx.release(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import queue
 import threading
 from collections.abc import Callable, Mapping
@@ -12,10 +14,10 @@ from adapters.staging import Parcel
 from sync.crm import Crm
 from sync.errors import MarketsyncError
 from sync.fields import Reading
-from sync.records import EVERY_KEY, Filter, Kind, ParcelRef, ReadRequest, RunRef, Stream, Window
+from sync.records import EVERY_KEY, Filter, Kind, Page, ParcelRef, ReadRequest, RunRef, Stream, Window
 from tasks.progress import Step, tell
 from tasks.schema import readings_of
-from tasks.wiring import RETRY, installation, open_crm, settings_of
+from tasks.wiring import RETRY, Installation, installation, open_crm, settings_of
 
 _FLUSH_BYTES = 24 << 20
 READ = "read"
@@ -45,32 +47,62 @@ def fields_of(readings: tuple[Reading, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(reading.source for reading in readings))
 
 
-def stage_request(run: RunRef, request: ReadRequest, purpose: str, readings: tuple[Reading, ...], about: Mapping[str, str]) -> ParcelRef:
-    """Stages what one read brings, or goes on with the parcel that an earlier run left for this purpose. `about` is kept with it."""
+def stage_request(
+    run: RunRef,
+    request: ReadRequest,
+    purpose: str,
+    readings: tuple[Reading, ...],
+    about: Mapping[str, str],
+    first: tuple[Page, ...] = (),
+) -> ParcelRef:
+    """Stages what one read brings, or goes on with the parcel that an earlier run left for this purpose and this very request.
+
+    `about` is kept with it. `first` are pages that somebody has read already; they are staged with a new parcel.
+    """
     home, connector, kind = installation(run.config), settings_of(run), request.kind
     crm = open_crm(run.config, run.connector)
     ref = home.parcels.find(run.connector, kind, purpose)
     if ref is not None:
         with home.parcels.open(ref) as parcel:
-            fits = parcel.readings == readings
+            fits = parcel.readings == readings and parcel.told("asked") == _asked(request)
             done = parcel.told("state") == READ
         if fits and done:
             return ref
         if not fits:
-            ref = None  # the CRM's schema moved since: what was staged lacks fields
+            ref = None  # the CRM's schema moved since, or other records are wanted now
     if ref is None:
-        ref = home.parcels.create(run.connector, kind, purpose, request.fields, readings, {"baseline": crm.now().isoformat(), **about})
+        told = {"baseline": crm.now().isoformat(), "asked": _asked(request), **about}
+        ref = home.parcels.create(run.connector, kind, purpose, request.fields, readings, told)
+        _stage_first(home, ref, first)
     with home.parcels.open(ref, threads=1) as parcel:  # the streams are what runs in parallel
         _Reader(run, crm, request, parcel, connector.connections, _total(crm, request)).read()
         parcel.tell("state", READ)
     return ref
 
 
+def _asked(request: ReadRequest) -> str:
+    """What tells one request from another of the same purpose; the end of a window is no part of it."""
+    lower = request.window.lower
+    told = [sorted(request.ids), [request.keys.low, request.keys.high], lower and lower.isoformat(), repr(request.filter)]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+
+
+def _stage_first(home: Installation, ref: ParcelRef, first: tuple[Page, ...]) -> None:
+    if first:
+        with home.parcels.open(ref) as parcel:
+            spool = parcel.spool()
+            for page in first:
+                spool.add(page)
+            spool.flush()
+            spool.close()
+
+
 def _total(crm: Crm, request: ReadRequest) -> int | None:
-    """How many records will come, for whoever watches. Of a range of keys nobody asks: it is small."""
+    """How many records will come, for whoever watches. Of a range of keys or a window nobody asks: it is small."""
     if request.ids:
         return len(request.ids)
-    return crm.count(request.kind, where=request.filter) if request.keys == EVERY_KEY else None
+    whole = request.keys == EVERY_KEY and request.window == Window()
+    return crm.count(request.kind, where=request.filter) if whole else None
 
 
 class _Reader:

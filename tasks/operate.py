@@ -22,6 +22,7 @@ from sync.settings import ConnectorSettings, Settings
 from tasks.wiring import installation, now, open_crm, read_settings
 
 INITIAL_FLOW = "initial-sync"
+CORE_FLOW = "core-sync"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from prefect import task
 
 from adapters.market.engine import Market
-from adapters.staging import Parcel, facts, keys, noticing, planning, staged
+from adapters.staging import Parcel, facts, following, keys, noticing, planning, staged
 from sync.matching import match_people, match_users
 from sync.pull import plan_row
 from sync.records import PEOPLE, Kind, ParcelRef, RunRef
@@ -36,6 +36,7 @@ def plan_parcel(run: RunRef, parcel: Parcel) -> int:
     records = facts.gather_facts(parcel)
     leave_newer(market, parcel)
     planning.forget(parcel)
+    following.prepare(parcel)
     parcel.learn("known_links", market.lookup_links(run.connector, kind, keys.of_facts(parcel, "crm_id")))
     _learn_references(run, market, parcel)
     if kind in PEOPLE:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -11,7 +12,10 @@ from adapters.staging.duck import staging_errors
 from sync.records import CommitCounts, Finding, Kind, ParcelRef, RunRef
 from sync.report import ParcelReport, RunReport, VerificationLine, part_from_json, part_to_json, verification_line
 from tasks.typed import typed_command
-from tasks.wiring import Installation, installation
+from tasks.wiring import Installation, installation, now
+
+BRAKED = "deletion held by the brake"
+_COMMANDS = {"initial-sync": "run initial", "core-sync": "run core"}
 
 
 def keep_part(run: RunRef, part: ParcelReport) -> None:
@@ -80,10 +84,21 @@ def next_steps(run: RunRef, report: RunReport) -> tuple[str, ...]:
     """What a person would type next: for the page and for the terminal (`sync.report.step_parts`)."""
     which = "" if len(installation(run.config).settings.connectors) == 1 else f" --connector {run.connector}"
     done = report.state == "completed"
-    steps = [("status", "where the sync stands") if done else ("run initial", "goes on where this run stopped")]
+    again = _COMMANDS.get(run.flow, "run initial")
+    steps = [("status", "where the sync stands") if done else (again, "goes on where this run stopped")]
+    if any(finding.topic == BRAKED for finding in report.findings):
+        steps.insert(0, ("deletions list", "what is to be deleted, and how to answer"))
     if report.held:
         steps.append(("quarantine list", "what was held back, and why"))
     return tuple(f"{typed_command(run.config, command + which)}\n{meaning}" for command, meaning in steps)
+
+
+def prune_runs(home: Installation) -> None:
+    """What the steps of old runs left goes when their reports go."""
+    oldest = now().timestamp() - home.settings.reports.keep_days * 86_400
+    for folder in (home.data_dir / "runs").iterdir():
+        if folder.stat().st_mtime < oldest:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def keep_verification(run: RunRef, lines: tuple[VerificationLine, ...]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 
 from prefect import task
 
@@ -16,6 +17,7 @@ from sync.served import not_served
 from tasks.commit import COMMITTED
 from tasks.operate import initial_sync_is_complete, lock_name
 from tasks.report import note_findings
+from tasks.typed import typed_command
 from tasks.wiring import RETRY, Installation, installation, now, settings_of
 
 INITIAL = "initial"
@@ -44,6 +46,28 @@ def begin(run: RunRef) -> tuple[Kind, ...]:
     note_findings(run, not_served(connector))
     _set_committed_aside(home, run, kinds)
     return kinds
+
+
+def begin_following(run: RunRef) -> tuple[Kind, ...]:
+    """For the recurring flows: returns the kinds that are pulled. Writes nothing into Market: most runs have nothing to do (FLOW-4).
+
+    Raises ConfigError while the initial sync has not completed (FLOW-2).
+    """
+    home, connector = installation(run.config), settings_of(run)
+    home.market.upgrade()
+    if not initial_sync_is_complete(run.config, run.connector):
+        raise ConfigError(
+            f"the initial sync of {run.connector} has not completed",
+            where=f"{run.flow}, connector {run.connector}",
+            todo=f"{typed_command(run.config, 'run initial')} --connector {run.connector} goes on where it stopped.",
+        )
+    note_findings(run, not_served(connector))
+    return connector.pull.kinds()
+
+
+def note_running(run: RunRef, started_at: datetime) -> None:
+    """A recurring run is written down when it has something to write. Once is enough."""
+    installation(run.config).market.runs.start(Run(run.run_id, run.flow, run.connector, started_at))
 
 
 def _set_committed_aside(home: Installation, run: RunRef, kinds: tuple[Kind, ...]) -> None:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from prefect import task
 from prefect.artifacts import create_markdown_artifact
 
-from adapters.market.books import COMPLETED, FAILED, STOPPED
+from adapters.market.books import COMPLETED, FAILED, STOPPED, Run
 from adapters.reports.pages import prune, write_index, write_report
 from adapters.staging.duck import staging_errors
 from sync.errors import MarketsyncError, VerificationFailed
 from sync.records import Filter, Kind, RunRef
 from sync.report import ParcelReport, RunReport, VerificationLine, headline, summary
 from sync.verification import CountFacts, verify_counts
-from tasks.report import keep_verification, kept_parts, kept_verification, next_steps, noted_findings, report_path
+from tasks.happened import kept_happened
+from tasks.operate import INITIAL_FLOW
+from tasks.pulse import keep_pulse
+from tasks.report import keep_verification, kept_parts, kept_verification, next_steps, noted_findings, prune_runs, report_path
 from tasks.runs import INITIAL, finished_kinds
 from tasks.stopping import was_stopped
 from tasks.summary import as_markdown
@@ -79,22 +83,41 @@ def make_report(run: RunRef, started_at: datetime, error: BaseException | None =
         verification=kept_verification(home, run),
         findings=noted_findings(home, run),
         error=_STOPPED_BY_YOU if state == STOPPED else "" if error is None else _told(error),
+        happened=() if run.flow == INITIAL_FLOW else kept_happened(home, run),
     )
     report = replace(report, next_steps=next_steps(run, report), earlier=_done_earlier(run, parts))
     with staging_errors(f"report of run {run.run_id}"):
         page = write_report(report, home.reports_dir)
         write_index(home.reports_dir)
         prune(home.reports_dir, home.settings.reports.keep_days, now())
+        prune_runs(home)
         home.parcels.prune(timedelta(days=home.settings.staging.keep_committed_days).total_seconds(), now().timestamp())
+    home.market.runs.start(Run(run.run_id, run.flow, run.connector, started_at))
     home.market.findings.save(run.run_id, run.connector, report.findings)
     closed = FAILED if state == "rejected" else state
     home.market.runs.finish(run.run_id, closed, now(), summary=summary(report), report=str(page))
     create_markdown_artifact(as_markdown(report, page), key=f"{run.connector}-{run.flow}".replace("_", "-"), description=headline(report))
+    if state == COMPLETED:
+        keep_pulse(run, started_at, report.ended_at, headline(report))
     return report
+
+
+def close_following(run: RunRef, started_at: datetime) -> None:
+    """The end of a recurring run that went well. One that did nothing leaves its pulse and an artifact, and no trace in Market (FLOW-4)."""
+    home = installation(run.config)
+    if kept_happened(home, run) or kept_parts(home, run) or home.market.runs.get(run.run_id) is not None:
+        make_report(run, started_at)
+        return
+    said = f"Nothing had changed in {run.connector}."
+    keep_pulse(run, started_at, now(), said)
+    create_markdown_artifact(said, key=f"{run.connector}-{run.flow}".replace("_", "-"), description=said)
+    shutil.rmtree(home.run_dir(run.run_id))
 
 
 def _done_earlier(run: RunRef, parts: tuple[ParcelReport, ...]) -> tuple[Kind, ...]:
     """The kinds that this run had not to read again (INIT-7). What was fetched on the side for another kind is no reading of a kind."""
+    if run.flow != INITIAL_FLOW:
+        return ()
     read = {part.kind for part in parts if part.parcel_id.startswith(f"{run.connector}-{part.kind}-{INITIAL}-")}
     try:
         kinds = settings_of(run).pull.kinds()

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from adapters.crm.sugarcrm_addresses import flagged_holders
+from adapters.crm.sugarcrm_addresses import flagged_addresses, holders_of
 from adapters.crm.sugarcrm_opportunities import CONTACT, OpportunityContacts, wants_contacts, with_contacts
 from adapters.crm.sugarcrm_paging import (
     advanced,
@@ -36,6 +36,7 @@ from adapters.http_messages import Answer, checked_url
 from sync.crm import Probe
 from sync.errors import AccessDenied, ConfigError, ContractBroken
 from sync.fields import ObjectSchema
+from sync.flagged import FlaggedAddress
 from sync.records import Filter, Kind, Page, ReadRequest, Stream, Window
 
 ALWAYS = ("id", "date_modified")
@@ -153,9 +154,13 @@ class SugarCrm:
         asked = filter_of(where) + ([{"date_entered": {"$gte": stamp(created_from)}}] if created_from else [])
         return self._counted(MODULES[kind], {"filter": asked})
 
-    def flagged_holders(self, kinds: Sequence[Kind], window: Window) -> dict[Kind, tuple[str, ...]]:
-        """An opt-out sits on the address and moves no holder's stamp: asks for the addresses that moved, then for who carries them."""
-        return flagged_holders(self._page, kinds, window)
+    def flagged_addresses(self, window: Window) -> tuple[FlaggedAddress, ...]:
+        """An opt-out sits on the address, and moves the address's stamp only."""
+        return flagged_addresses(self._page, window)
+
+    def holders_of(self, kinds: Sequence[Kind], addresses: Sequence[str]) -> dict[Kind, tuple[str, ...]]:
+        """One call per hundred addresses and kind."""
+        return holders_of(self._page, kinds, addresses)
 
     def count_deleted(self, kind: Kind, since: datetime) -> int | None:
         """Records deleted at or after `since`, as far as the instance has not pruned them yet; two calls.

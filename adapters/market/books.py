@@ -32,7 +32,7 @@ class Run:
 
 
 class Cursors:
-    """Read only: a cursor moves in `Commit.move_cursor` and nowhere else (PULL-2)."""
+    """A kind's cursor moves in `Commit.move_cursor`, together with its rows (PULL-2); `settle` is for those without rows of their own."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -43,6 +43,21 @@ class Cursors:
         with self._database.reading() as connection:
             at = connection.execute(select(cursors.c.at).where(which)).scalar()
         return None if at is None else Cursor(connector, kind, at)
+
+    def edge(self, connector: str, kind: Kind) -> dict[str, str]:
+        """What the last window brought that the next one will bring again: id → stamp."""
+        which = (cursors.c.connector == connector) & (cursors.c.kind == kind.value)
+        with self._database.reading() as connection:
+            return dict(json.loads(connection.execute(select(cursors.c.edge).where(which)).scalar() or "{}"))
+
+    def settle(self, cursor: Cursor, edge: Mapping[str, str], now: datetime) -> None:
+        """For changes that several parcels carry: moves the cursor after the last of them is committed. A run that dies before reads
+        them again, which is harmless (PULL-2)."""
+        which = (cursors.c.connector == cursor.connector) & (cursors.c.kind == cursor.kind.value)
+        values = {"at": cursor.at, "edge": json.dumps(edge), "updated_at": now}
+        with self._database.writing() as connection:
+            if connection.execute(update(cursors).where(which).values(**values)).rowcount == 0:
+                connection.execute(insert(cursors).values(connector=cursor.connector, kind=cursor.kind.value, **values))
 
     def is_committed(self, parcel_id: str) -> bool:
         """Whether a parcel is in Market already. Raises MarketUnavailable."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
@@ -20,10 +20,13 @@ from adapters.market.holding import hold, release
 from adapters.market.linking import put_links
 from adapters.market.loading import incoming, is_lite, load, quote, run
 from adapters.market.merging import merge_people
+from adapters.market.removals import CHANGES, note_removals
 from adapters.market.schema import metadata
 from adapters.market.schema_books import consent_ledger, cursors, key_sequences, outbox, parcels
+from adapters.market.scope import leave_scope
 from adapters.market.waiting import link_waiting
-from sync.records import CommitCounts, Cursor, Kind, ParcelRef, Rows
+from sync.records import CommitCounts, Cursor, Kind, ParcelRef, Removal, Rows
+from sync.settings import LeftScope
 
 _MANY_ROWS = 20_000  # from here on PostgreSQL's statistics are refreshed at once, not when autovacuum comes by
 _APPENDED = {table.name: table for table in (consent_ledger, outbox)}
@@ -124,6 +127,16 @@ class Commit:
     def merge_people(self, rows: Rows, *, who: str = "sync") -> int:
         """MATCH-7, MATCH-8: (loser_id, winner_id): links, activity and opt-out of the loser move to the winner. → how many."""
         return merge_people(self._open(), rows, who, self._now) if rows.count else 0
+
+    def note_removals(self, removed: Iterable[Removal]) -> int:
+        """DEL-1: records of the parcel's kind that the CRM no longer has; they wait until removals are applied. → how many are new."""
+        parcel = self._parcel
+        return note_removals(self._open(), parcel.connector, parcel.kind, removed, found_by=CHANGES, run_id=self._run_id, now=self._now)
+
+    def leave_scope(self, crm_ids: Iterable[str], behaviour: LeftScope) -> int:
+        """FILT-2: records that no longer meet the filter. → how many are so since now."""
+        parcel = self._parcel
+        return leave_scope(self._open(), parcel.connector, parcel.kind, crm_ids, behaviour, run_id=self._run_id, now=self._now)
 
     def move_cursor(self, cursor: Cursor) -> None:
         """PULL-2: the only place where a cursor moves."""

@@ -82,8 +82,8 @@ class Market:
         """For the comparison with the CRM (INIT-6)."""
         return Verify(self.database).counts(connector, kind, created_from)
 
-    def blank_shares(self, connector: str, kind: Kind) -> dict[str, float]:
-        return Verify(self.database).blank_shares(connector, kind)
+    def blank_shares(self, kind: Kind, market_ids: Rows) -> dict[str, float]:
+        return Verify(self.database).blank_shares(kind, market_ids)
 
     def purge(self, connector: str, *, who: str, now: datetime) -> PurgeCounts:
         """INIT-10: what this connector brought goes."""

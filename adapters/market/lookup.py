@@ -22,7 +22,9 @@ from adapters.market.schema import accounts, contacts, metadata, users
 from adapters.market.schema_books import crm_links, outbox
 from sync.records import Kind, Rows
 
-_LINK = [crm_links.c[name] for name in ("crm_id", "market_id", "living", "alias_of", "converted_to", "row_hash", "crm_opt_out")]
+_LINK = [
+    crm_links.c[name] for name in ("crm_id", "market_id", "living", "alias_of", "converted_to", "row_hash", "crm_opt_out", "left_scope")
+]
 _PERSON_COLUMNS = (
     "contact_id",
     "crm_type",
@@ -52,7 +54,7 @@ class Lookup:
         self._database = database
 
     def links(self, connector: str, kind: Kind, ids: Rows) -> pa.Table:
-        """CRM ids → (crm_id, market_id, living, alias_of, converted_to, row_hash, crm_opt_out) of those that are linked."""
+        """CRM ids → (crm_id, market_id, living, alias_of, converted_to, row_hash, crm_opt_out, left_scope) of those that are linked."""
         own = (crm_links.c.connector == connector) & (crm_links.c.kind == kind.value)
         with self._searching(select(crm_links.c.crm_id).where(own), crm_links.c.crm_id, ids) as (connection, keys):
             if keys is None:

@@ -20,6 +20,7 @@ from adapters.market.schema_following import removals
 from adapters.market.types import INSTANT, KEY
 from sync.records import Kind, Removal
 
+_AT_ONCE = 500
 CHANGES, RECONCILIATION, FILTER = "changes", "reconciliation", "filter"
 """What found a removal: the CRM told; it was missing; it no longer meets the sync filter and is to be deleted for that."""
 
@@ -43,14 +44,26 @@ class Removals:
         with self._database.writing() as connection:
             return note_removals(connection, connector, kind, removed, found_by=found_by, run_id=run_id, now=now)
 
+    def in_scope(self, connector: str, kind: Kind, crm_ids: Iterable[str]) -> frozenset[str]:
+        """Of these records those that Market has as living and within the sync filter."""
+        link = crm_links.c
+        own = (link.connector == connector) & (link.kind == kind.value) & link.living & ~link.left_scope
+        named = sorted(set(crm_ids))
+        found: set[str] = set()
+        with self._database.reading() as connection:
+            for first in range(0, len(named), _AT_ONCE):
+                some = select(link.crm_id).where(own, link.crm_id.in_(named[first : first + _AT_ONCE]))
+                found.update(connection.execute(some).scalars())
+        return frozenset(found)
+
     def known_living(self, connector: str, kind: Kind, crm_ids: Iterable[str]) -> frozenset[str]:
         """Of these records those that Market still has as living, or holds back."""
         named = sorted(set(crm_ids))
         found: set[str] = set()
         own = crm_links.c
         with self._database.reading() as connection:
-            for first in range(0, len(named), 500):
-                some = named[first : first + 500]
+            for first in range(0, len(named), _AT_ONCE):
+                some = named[first : first + _AT_ONCE]
                 linked = select(own.crm_id).where(own.connector == connector, own.kind == kind.value, own.crm_id.in_(some), own.living)
                 held = select(quarantine.c.crm_id).where(_held(connector, kind), quarantine.c.crm_id.in_(some))
                 found.update(connection.execute(linked.union(held)).scalars())

@@ -79,6 +79,7 @@ cursors = Table(
     kind_column(),
     col("at", INSTANT, "where the next window starts, on the CRM's clock, UTC", nullable=False),
     col("updated_at", INSTANT, "when it last moved, UTC", nullable=False),
+    col("edge", TEXT, "what the next window will bring again and needs no second look, a JSON object of ids and stamps"),
     PrimaryKeyConstraint("connector", "kind"),
     comment="One row per connector and kind: up to where changes are in Market. Moves only with the rows themselves (PULL-2).",
 )

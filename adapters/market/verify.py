@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, and_, distinct, func, select
+from sqlalchemy import Column, ColumnElement, Select, and_, distinct, func, select
 
 from adapters.market.columns import current_table
 from adapters.market.database import Database
+from adapters.market.loading import incoming
 from adapters.market.schema_books import crm_links, quarantine
-from sync.records import PEOPLE, Kind
-
-_SAMPLE_ROWS = 5_000
+from sync.records import Kind, Rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +51,15 @@ class Verify:
             nameless = int(connection.execute(_nameless(connector, kind)).scalar_one())
         return MarketCounts(linked, rows, named - known + nameless, known, left, gone)
 
-    def blank_shares(self, connector: str, kind: Kind) -> dict[str, float]:
-        """Column → share of NULL (0 to 1) among this kind's rows of this connector; of a large table the newest keys only (GATE-3)."""
+    def blank_shares(self, kind: Kind, market_ids: Rows) -> dict[str, float]:
+        """Column → share of NULL (0 to 1) among these rows as they are now (GATE-3). Cost follows their number, not the table's size."""
         with self._database.reading() as connection:
             table = current_table(connection, kind.table)
-            rows = (
-                select(table)
-                .where(table.c.connector == connector)
-                .order_by(next(iter(table.primary_key.columns)).desc())
-                .limit(_SAMPLE_ROWS)
-            )
-            if kind in PEOPLE:
-                rows = rows.where(table.c.crm_type == kind.value.capitalize())
-            sample = rows.subquery()
-            query = select(func.count(), *(func.count(column) for column in sample.c)).select_from(sample)
-            total, *filled = connection.execute(query).one()
+            key = next(iter(table.primary_key.columns))
+            with incoming(connection, [Column(market_ids.columns[0], key.type)], market_ids) as keys:
+                sample = select(table).where(key.in_(select(keys.c[0]))).subquery()
+                query = select(func.count(), *(func.count(column) for column in sample.c)).select_from(sample)
+                total, *filled = connection.execute(query).one()
         return {column.name: 1 - count / total for column, count in zip(sample.c, filled, strict=True)} if total else {}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from adapters.staging.parcel import Parcel
+from sync.happened import Happened, What
 from sync.records import PEOPLE, Finding, Kind
 
 # Junk that many records carry ("none", "not an address@") is no address that they share. Of a group of hundreds three ids are enough.
@@ -30,6 +31,22 @@ def findings(parcel: Parcel) -> tuple[Finding, ...]:
     if kind in PEOPLE:
         found += [_shared(parcel, kind), _waiting(parcel, kind)]
     return tuple(finding for finding in found if finding is not None)
+
+
+_HAPPENED = """
+SELECT count(*) FILTER (how = 'conversion' AND NOT linked), count(*) FILTER (reset_delivery),
+    count(*) FILTER (opt_out AND action <> 'insert'), count(*) FILTER (NOT opt_out AND action <> 'insert'), count(*) FILTER (restore),
+    (SELECT count(*) FROM lefts),
+    count(*) FILTER (action <> 'ignore' AND crm_id IN (SELECT crm_id FROM known_links WHERE left_scope))
+FROM plan WHERE seq NOT IN (SELECT seq FROM set_aside)
+"""
+_EVENTS = (What.CONVERTED, What.ADDRESS, What.OPTED_OUT, What.RESUBSCRIBED, What.RESTORED, What.LEFT, What.RETURNED)
+
+
+def happenings(parcel: Parcel) -> tuple[Happened, ...]:
+    """What the rules did beyond writing values, for the report's first sentence."""
+    counts = parcel.execute(_HAPPENED).fetchone() or ()
+    return tuple(Happened(parcel.ref.kind, what, int(count)) for what, count in zip(_EVENTS, counts, strict=True) if count)
 
 
 def _shared(parcel: Parcel, kind: Kind) -> Finding | None:

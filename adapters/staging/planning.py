@@ -15,12 +15,14 @@ from dataclasses import astuple, fields
 import pyarrow as pa
 
 from adapters.staging.parcel import Parcel
+from adapters.staging.rows import Column, ParcelRows
 from sync.matching import Candidate, Claim, Hold, Match, UserClaim, UserMatch
 from sync.pull import RowFacts, RowPlan
 from sync.records import PEOPLE, Kind
 
 _EMPTY: Mapping[str, str] = {
-    "known_links": "crm_id VARCHAR, market_id BIGINT, living BOOLEAN, converted_to VARCHAR, row_hash BIGINT, crm_opt_out BOOLEAN",
+    "known_links": "crm_id VARCHAR, market_id BIGINT, living BOOLEAN, converted_to VARCHAR, row_hash BIGINT, crm_opt_out BOOLEAN, "
+    "left_scope BOOLEAN",
     "known_conversions": "contact_crm_id VARCHAR, market_id BIGINT, crm_modified_at TIMESTAMP, lead_crm_id VARCHAR",
     "known_people": "contact_id BIGINT, crm_type VARCHAR, email_key VARCHAR, opt_out BOOLEAN, opt_out_pending BOOLEAN, "
     "deleted_date TIMESTAMP, do_not_pull BOOLEAN, updated_at TIMESTAMP, crm_modified_at TIMESTAMP, crm_id VARCHAR, merged_into BIGINT",
@@ -165,7 +167,7 @@ SELECT *, {situation} AS situation FROM (
         matched.address_key AS user_key,
         coalesce(matched.market_id, link.market_id) IS NOT NULL AS known_row,
         link.market_id IS NOT NULL AS linked,
-        coalesce(link.living, false) AS living_link,
+        coalesce(link.living AND NOT link.left_scope, false) AS living_link,
         coalesce(link.row_hash = facts.row_hash AND coalesce(matched.market_id = link.market_id, true), false) AS same_values,
         {fills_only} AS fills_only,
         {row}.deleted_date IS NOT NULL AS row_deleted,
@@ -263,6 +265,12 @@ def write_plan(parcel: Parcel, decisions: Mapping[int, RowPlan]) -> None:
 def keys_needed(parcel: Parcel) -> int:
     """How many keys the block for this parcel's new rows has to have; 0 when there is none."""
     return parcel.scalar("SELECT max(ordinal) FROM plan")
+
+
+def sample_of_updates(parcel: Parcel, most: int = 5_000) -> ParcelRows:
+    """Market keys of some of the rows that this batch would change."""
+    source = f"(SELECT market_id FROM plan WHERE action IN ('update', 'fill') ORDER BY hash(market_id) LIMIT {most})"
+    return ParcelRows(parcel, (Column("market_id", "market_id", "BIGINT"),), source)
 
 
 def action_counts(parcel: Parcel) -> dict[str, int]:

@@ -17,6 +17,8 @@ down_revision = "0003"
 def upgrade() -> None:
     op.add_column("quarantine", Column("column_name", KEY, comment="the Market column that is wrong, where the rule is about one"))
     op.add_column("quarantine", Column("value", TEXT, comment="what stands in it, shortened"))
+    edge = "what the next window will bring again and needs no second look, a JSON object of ids and stamps"
+    op.add_column("cursors", Column("edge", TEXT, comment=edge))
     _following()
     _brakes()
     _lists()

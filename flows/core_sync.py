@@ -1,0 +1,50 @@
+"""core-sync: every 20 minutes. What changed in the CRM since the last run changes in Market (PULL)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from prefect import flow
+from prefect.runtime import flow_run
+
+from flows.changes import follow_changes, follow_opt_outs, follow_removals
+from sync.records import Kind, RunRef
+from tasks.operate import CORE_FLOW
+from tasks.removals import refuse_green
+from tasks.runs import begin_following, only_run
+from tasks.schema import replicate_schema
+from tasks.unsubscribes import begin_following_addresses
+from tasks.verify import close_following, report_failure
+from tasks.wiring import config_path, now
+
+
+@flow(name=CORE_FLOW, flow_run_name="core sync of {connector}", persist_result=True)
+def core_sync(connector: str, config: str | None = None) -> str:
+    """Brings what changed in the connector's CRM into Market: fields, records, opt-outs, deletions.
+
+    Args:
+        connector: The name of the connector in the configuration file.
+        config: The configuration file; by default the environment's MARKETSYNC_CONFIG, else marketsync.toml.
+
+    Costs one call per object when nothing changed, and writes nothing then. Returns the id of the run.
+    """
+    run = RunRef(str(flow_run.get_id()), CORE_FLOW, connector, config_path(config))
+    with only_run(run):
+        started_at = now()
+        try:
+            _follow(run, begin_following(run), started_at)
+        except BaseException as error:
+            report_failure(run, started_at, error)
+            raise
+        close_following(run, started_at)
+    return run.run_id
+
+
+def _follow(run: RunRef, kinds: tuple[Kind, ...], started_at: datetime) -> None:
+    """PULL-5: schema, users, accounts, leads, contacts, opportunities, marketing lists, unsubscribes, deletions."""
+    schema = replicate_schema(run)
+    begin_following_addresses(run)
+    follow_changes(run, kinds, schema, started_at)
+    follow_opt_outs(run, schema, started_at)
+    follow_removals(run, kinds, schema, started_at)
+    refuse_green(run)

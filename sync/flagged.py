@@ -1,0 +1,42 @@
+"""Opt-outs that a CRM keeps with the address: which of the addresses that moved are worth asking about (CONSENT-3, CONSENT-4, FLOW-4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sync.records import Window
+
+MOST_REMEMBERED = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class FlaggedAddress:
+    """An address that moved. `at` and `created_at` are the CRM's clock, UTC; `created_at` None: the CRM does not say."""
+
+    address_id: str
+    address: str
+    at: datetime
+    clean: bool
+    created_at: datetime | None = None
+
+
+def worth_asking(found: Iterable[FlaggedAddress], window: Window, seen: Mapping[str, str]) -> tuple[FlaggedAddress, ...]:
+    """Without those that the last window brought already, and without new addresses that carry no flag.
+
+    Who holds a new address was saved with it, so its holders' own stamps moved: they came as changes.
+    """
+    return tuple(
+        each
+        for each in found
+        if seen.get(each.address_id) != each.at.isoformat()
+        and not (each.clean and each.created_at is not None and window.lower is not None and each.created_at >= window.lower)
+    )
+
+
+def remembered(found: Iterable[FlaggedAddress], since: datetime) -> dict[str, str]:
+    """What the next window's overlap will bring again, by id, with its stamp. Empty when it is too much to remember: then it is asked
+    about once more, which is harmless."""
+    edge = {each.address_id: each.at.isoformat() for each in found if each.at >= since}
+    return edge if len(edge) <= MOST_REMEMBERED else {}

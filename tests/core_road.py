@@ -1,0 +1,122 @@
+"""Core sync over HTTP without Prefect's engine: the flow's own functions, whose tasks are called as the plain functions that they are."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from prefect import Task
+
+import flows.changes
+import flows.core_sync
+import flows.pull
+from adapters.sandbox.sugarcrm import CALM, RunningSandbox, SugarSandboxSettings, start_sandbox
+from sync.happened import in_words
+from sync.records import PULL_ORDER, Finding, Kind, RunRef
+from tasks.happened import kept_happened
+from tasks.operate import CORE_FLOW
+from tasks.report import noted_findings
+from tasks.runs import begin_following
+from tasks.wiring import now
+from tests.pull_road import PullRoad, pull_road
+
+MODULES = {Kind.USER: "Users", Kind.ACCOUNT: "Accounts", Kind.LEAD: "Leads", Kind.CONTACT: "Contacts", Kind.OPPORTUNITY: "Opportunities"}
+_numbers = itertools.count(1)
+_FLOWS: tuple[ModuleType, ...] = (flows.core_sync, flows.changes, flows.pull)
+
+
+class _Done:
+    def __init__(self, value: Any) -> None:
+        self._value = value
+
+    def result(self) -> Any:
+        return self._value
+
+
+class _Plain:
+    """A task as the function that it is made of."""
+
+    def __init__(self, function: Any) -> None:
+        self._function = function
+
+    def __call__(self, *given: Any, **named: Any) -> Any:
+        return self._function(*given, **named)
+
+    def submit(self, *given: Any, **named: Any) -> _Done:
+        return _Done(self._function(*given, **named))
+
+
+@contextmanager
+def without_engine(modules: Sequence[ModuleType] = _FLOWS) -> Iterator[None]:
+    """Tasks that these modules of flows call are called as functions."""
+    tasks = [(module, name, task) for module in modules for name, task in vars(module).items() if isinstance(task, Task)]
+    for module, name, task in tasks:
+        setattr(module, name, _Plain(task.fn))
+    try:
+        yield
+    finally:
+        for module, name, task in tasks:
+            setattr(module, name, task)
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """One core run: what it did in words, and what it noticed."""
+
+    run_id: str
+    words: tuple[str, ...]
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True)
+class CoreRoad:
+    """A sandbox, and an installation whose initial sync is done."""
+
+    road: PullRoad
+    sandbox: RunningSandbox
+
+    @property
+    def control(self) -> Any:
+        return self.sandbox.control
+
+    def follow(self) -> Followed:
+        """One cycle."""
+        run = RunRef(f"core-{next(_numbers)}", CORE_FLOW, self.road.connector, self.road.config)
+        with without_engine():
+            flows.core_sync._follow(run, begin_following(run), now())
+        return Followed(run.run_id, in_words(kept_happened(self.road.home, run)), noted_findings(self.road.home, run))
+
+    def rows(self, query: str, **values: Any) -> list[dict[str, Any]]:
+        return self.road.rows(query, **values)
+
+    def one(self, query: str, **values: Any) -> Any:
+        """The only value of the only row."""
+        [row] = self.rows(query, **values)
+        [value] = row.values()
+        return value
+
+    def calls(self) -> list[tuple[str, str]]:
+        """(method, path) of what was asked since the log was cleared."""
+        return [(call["method"], call["path"]) for call in self.control.calls()]
+
+
+def initial(road: PullRoad) -> None:
+    """An initial sync, and the run that says that it is complete."""
+    road.pull(PULL_ORDER)
+    road.market.runs.finish(road.run_id, "completed", now())
+
+
+@contextmanager
+def core_road(folder: Path, market_url: str, *, connector: str = "", more: str = "", **settings: Any) -> Iterator[CoreRoad]:
+    few = {"accounts": 8, "leads": 12, "contacts": 24, "opportunities": 5, "users": 4, "prospect_lists": 0, "campaigns": 0}
+    chosen: dict[str, Any] = {"clock_fixed": 1_790_000_000.0, "nastiness": CALM, **few, **settings}
+    with start_sandbox(SugarSandboxSettings(**chosen)) as sandbox:
+        more = more or "[gate]\nmin_rows_for_share = 1000000\n"
+        with pull_road(folder, market_url, sandbox.url, connector=connector, more=more) as road:
+            initial(road)
+            yield CoreRoad(road, sandbox)
