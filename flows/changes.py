@@ -13,6 +13,7 @@ from tasks.commit import commit
 from tasks.extract import extract_named
 from tasks.removals import apply_removals
 from tasks.runs import note_running, set_rejected_aside
+from tasks.saved_reports import auto_delete, refresh_segments
 from tasks.unsubscribes import extract_flagged, settle_flagged
 
 
@@ -47,6 +48,13 @@ def follow_removals(run: RunRef, kinds: tuple[Kind, ...], schema: str, started_a
     heirs = apply_removals(run, kinds)
     for kind in kinds:
         read_again(run, kind, "heirs", schema, tuple(crm_id for heir, crm_id in heirs if heir is kind), started_at)
+
+
+def follow_reports(run: RunRef, started_at: datetime) -> None:
+    """What saved reports ask for at the end of a pull: rows are deleted (DEL-3), and segments follow."""
+    deleted, changed = auto_delete(run), refresh_segments(run)
+    if deleted or changed:
+        note_running(run, started_at)
 
 
 def _bring_in(run: RunRef, ref: ParcelRef, schema: str, started_at: datetime, *, cursor_moves: bool) -> None:

@@ -7,11 +7,11 @@ from typing import Any
 
 import click
 
-from flows.cli_deletions import deletions
 from flows.cli_errors import Terminal, telling_errors
 from flows.cli_look import quarantine, status
 from flows.cli_operate import check, consent, init, purge, sandbox
 from flows.cli_reconcile import reconcile
+from flows.cli_report import report
 from flows.cli_run import demo, run
 
 
@@ -52,7 +52,7 @@ def cli(ctx: click.Context, config: str, verbose: bool) -> None:
     ctx.obj = Terminal(config, verbose)
 
 
-for _command in (demo, init, check, run, reconcile, status, quarantine, deletions, purge, consent, sandbox):
+for _command in (demo, init, check, run, reconcile, status, quarantine, report, purge, consent, sandbox):
     cli.add_command(_command)
 
 

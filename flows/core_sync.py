@@ -7,7 +7,7 @@ from datetime import datetime
 from prefect import flow
 from prefect.runtime import flow_run
 
-from flows.changes import follow_changes, follow_opt_outs, follow_removals
+from flows.changes import follow_changes, follow_opt_outs, follow_removals, follow_reports
 from sync.records import Kind, RunRef
 from tasks.operate import CORE_FLOW
 from tasks.removals import refuse_green
@@ -47,4 +47,5 @@ def _follow(run: RunRef, kinds: tuple[Kind, ...], started_at: datetime) -> None:
     follow_changes(run, kinds, schema, started_at)
     follow_opt_outs(run, schema, started_at)
     follow_removals(run, kinds, schema, started_at)
+    follow_reports(run, started_at)
     refuse_green(run)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from sync.settings_reference import SettingDoc, TableDoc, table_docs
 
 _WIDTH = 110
+_REPORT = "stale_leads"
 _HEAD = """\
 # Settings of marketsync. Lines that start with "# " explain; lines that start with "#" alone show a default or an example:
 # remove the "#" and change the value. Relative paths start at the folder of this file.
@@ -17,13 +18,15 @@ _HEAD = """\
 
 def config_template(connector: str = "acme") -> str:
     """TOML that parses into valid settings as it is: one connector with example values, everything else at its default."""
-    return "\n".join([_HEAD, *(_table(table) for table in table_docs(connector))])
+    return "\n".join([_HEAD, *(_table(table) for table in table_docs(connector, _REPORT))])
 
 
 def _table(table: TableDoc) -> str:
-    lines = [f"[{table.table}]", *_comment(table.text)] if table.table else []
+    mark = "#" if table.optional else ""
+    lines = [f"{mark}[{table.table}]", *_comment(table.text)] if table.table else []
     for setting in table.settings:
-        lines += ["", *_comment(_explained(setting)), _line(setting)] if setting.text else [_line(setting)]
+        line = _line(setting, optional=table.optional)
+        lines += ["", *_comment(_explained(setting)), line] if setting.text else [line]
     return "\n".join(lines).strip("\n") + "\n"
 
 
@@ -31,8 +34,8 @@ def _explained(setting: SettingDoc) -> str:
     return f"{setting.text} Unit: {setting.unit}." if setting.unit else setting.text
 
 
-def _line(setting: SettingDoc) -> str:
-    mark = "" if setting.mandatory else "#"
+def _line(setting: SettingDoc, *, optional: bool) -> str:
+    mark = "" if setting.mandatory and not optional else "#"
     return f"{mark}{setting.key} = {setting.default or setting.example}"
 
 

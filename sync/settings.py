@@ -9,47 +9,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
 
 from sync.consent import FirstAdoption
 from sync.errors import ConfigError
 from sync.mapping import MappingRow
 from sync.near_names import did_you_mean
 from sync.records import PULL_ORDER, Filter, Kind
+from sync.saved_reports import SavedReport
 from sync.secrets import SecretRef
+from sync.setting import Form as Form
+from sync.setting import Setting as Setting
+from sync.setting import doc as _doc
+from sync.setting import share as _share
 from sync.stock_mappings import STOCK_MAPPINGS
 from sync.urls import port_of
-
-
-class Form(StrEnum):
-    """What a text has to be beyond a text."""
-
-    ANY = "any"
-    PATH = "path"  # relative ones start where the configuration file is
-    SERVICE_URL = "service_url"
-    MARKET_URL = "market_url"
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """The documentation and the limits of one setting. `example` is TOML text for the template; needed where there is no default."""
-
-    text: str
-    unit: str = ""
-    minimum: float | None = None
-    maximum: float | None = None
-    choices: tuple[str, ...] = ()
-    form: Form = Form.ANY
-    example: str = ""
-
-
-def _doc(text: str, **more: Any) -> Mapping[str, Setting]:
-    """The metadata of a field that is a setting. A field that is a table of its own needs none."""
-    return {"setting": Setting(text, **more)}
-
-
-def _share(text: str) -> Mapping[str, Setting]:
-    return _doc(text, unit="share, 0 to 1", minimum=0, maximum=1)
 
 
 class LeftScope(StrEnum):
@@ -285,6 +258,7 @@ class Settings:
     gate: GateSettings = field(default_factory=GateSettings)
     reports: ReportSettings = field(default_factory=ReportSettings)
     connectors: Mapping[str, ConnectorSettings] = field(default_factory=dict)
+    saved_reports: Mapping[str, SavedReport] = field(default_factory=dict)
 
     def connector(self, name: str) -> ConnectorSettings:
         """Raises ConfigError that lists near names."""
@@ -295,3 +269,13 @@ class Settings:
                 todo=f"name one that is configured, or add [connectors.{name}] to the configuration",
             )
         return self.connectors[name]
+
+    def saved_report(self, name: str) -> SavedReport:
+        """Raises ConfigError that lists near names."""
+        if name not in self.saved_reports:
+            raise ConfigError(
+                f'there is no saved report "{name}"{did_you_mean(name, self.saved_reports)}',
+                where="saved_reports",
+                todo=f"name one that is configured, or add [saved_reports.{name}] to the configuration",
+            )
+        return self.saved_reports[name]

@@ -10,6 +10,8 @@ from typing import Any
 from sync.errors import ConfigError
 from sync.mapping import MappingRow
 from sync.records import Filter, Kind
+from sync.saved_reports import SavedReport
+from sync.saved_reports_reading import read_saved_reports
 from sync.settings import ConnectorSettings, Settings
 from sync.settings_reading import ABSENT, Mistakes, Read, Spot, read_table
 from sync.settings_rows import read_filters, read_mapping
@@ -60,5 +62,6 @@ def _read_connectors(value: object, spot: Spot) -> Any:
 _READERS: Mapping[Any, Read] = {
     Mapping[str, ConnectorSettings]: _read_connectors,
     Mapping[Kind, Filter]: read_filters,
+    Mapping[str, SavedReport]: read_saved_reports,
     Mapping[Kind, tuple[MappingRow, ...]]: read_mapping,
 }

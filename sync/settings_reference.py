@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass, replace
 from enum import StrEnum
 from typing import Any
 
+from sync.saved_reports import SavedReport
 from sync.settings import ConnectorSettings, PullOption, Setting, Settings
 
 
@@ -32,16 +33,18 @@ class SettingDoc:
 
 @dataclass(frozen=True, slots=True)
 class TableDoc:
-    """One table of the file, with what it is for and its own settings."""
+    """One table of the file, with what it is for and its own settings. `optional`: a file without the table lacks nothing."""
 
     table: str
     text: str
     settings: tuple[SettingDoc, ...]
+    optional: bool = False
 
 
-def table_docs(connector: str = "NAME") -> tuple[TableDoc, ...]:
-    """Every table of the file, in the file's order; the connector's once, under this name."""
-    return (*_tables(Settings, ""), *_tables(ConnectorSettings, f"connectors.{connector}"))
+def table_docs(connector: str = "NAME", report: str = "NAME") -> tuple[TableDoc, ...]:
+    """Every table of the file, in the file's order; the connector's and the saved report's once, under these names."""
+    reports = (replace(table, optional=True) for table in _tables(SavedReport, f"saved_reports.{report}"))
+    return (*_tables(Settings, ""), *_tables(ConnectorSettings, f"connectors.{connector}"), *reports)
 
 
 def setting_docs(connector: str = "NAME") -> tuple[SettingDoc, ...]:
@@ -69,7 +72,7 @@ def _stands_in_table(each: Field[Any]) -> bool:
 
 def _setting_doc(table: str, each: Field[Any]) -> SettingDoc:
     setting: Setting = each.metadata["setting"]
-    default = "" if each.default is MISSING or each.default is None else toml_text(each.default)
+    default = "" if each.default in (MISSING, None, ()) else toml_text(each.default)
     return SettingDoc(table, each.name, setting.text, setting.unit, default, setting.example, each.default is MISSING)
 
 

@@ -16,11 +16,14 @@ from adapters.market.consent import Consent
 from adapters.market.database import Database, parse_url
 from adapters.market.locking import holding_lock
 from adapters.market.lookup import Lookup
+from adapters.market.mass_delete import MassDelete
 from adapters.market.purge import PurgeCounts, purge
 from adapters.market.quarantine import Quarantine
 from adapters.market.removals import Removals
+from adapters.market.saved_reports import SavedReports
 from adapters.market.schema import metadata as metadata
 from adapters.market.scope import Scope
+from adapters.market.segments import Segments
 from adapters.market.slices import Slices
 from adapters.market.upgrading import upgrade
 from adapters.market.verify import MarketCounts, Verify
@@ -37,11 +40,14 @@ class Market:
         self.consent = Consent(database)
         self.cursors = Cursors(database)
         self.findings = Findings(database)
+        self.mass_delete = MassDelete(database)
         self.quarantine = Quarantine(database)
         self.removals = Removals(database)
         self.runs = Runs(database)
-        self.slices = Slices(database)
+        self.saved_reports = SavedReports(database)
         self.scope = Scope(database)
+        self.segments = Segments(database)
+        self.slices = Slices(database)
         self._lookup = Lookup(database)
 
     def upgrade(self) -> None:

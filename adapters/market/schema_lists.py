@@ -46,7 +46,7 @@ segments = Table(
     metadata,
     col("segment_name", KEY, "name of the saved report that it follows", primary_key=True),
     col("condition", TEXT, "the report's conditions when it was last refreshed", nullable=False),
-    col("refreshed_at", INSTANT, "when its members were last compared with the report, UTC", nullable=False),
+    col("refreshed_at", INSTANT, "when its members or its conditions last changed, UTC", nullable=False),
     comment="One row per segment: a stored list of people that follows a saved report (REPORT-1).",
 )
 

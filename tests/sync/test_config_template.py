@@ -11,6 +11,7 @@ import pytest
 
 from sync.config_template import config_template
 from sync.records import Condition, Filter, Kind
+from sync.saved_reports import SavedReport
 from sync.settings import ConnectorSettings, Settings
 from sync.settings_parser import parse_settings, parse_toml
 from sync.settings_reference import SettingDoc, setting_docs
@@ -32,7 +33,7 @@ def leaves(shape: type[Any], place: str = "") -> set[str]:
         name = f"{place}{each.name}"
         if is_dataclass(each.default_factory):
             found |= leaves(each.default_factory, f"{name}.")
-        elif each.name not in ("name", "connectors"):
+        elif each.name not in ("name", "connectors", "saved_reports"):
             found.add(name)
     return found
 
@@ -50,13 +51,17 @@ def test_what_the_template_shows_in_comments_are_the_defaults() -> None:
     examples = {"filters", "mapping", "client_secret", "ca_file"}
     for each in fields(ConnectorSettings):
         assert each.name in examples or getattr(one, each.name) == getattr(other, each.name), each.name
+    assert plain.saved_reports == {} and list(shown.saved_reports) == ["stale_leads"]
     assert other.filters == {Kind.LEAD: Filter((Condition("status", "in", ("New", "Assigned")),))}
 
 
 def test_every_setting_is_in_the_template_and_in_the_reference() -> None:
     documented = {re.sub(r"^connectors\.NAME\.", "", doc.place) for doc in setting_docs()}
+    reports = {place.removeprefix("saved_reports.NAME.") for place in documented if place.startswith("saved_reports.NAME.")}
+    documented = {place for place in documented if not place.startswith("saved_reports.")}
     documented = {re.sub(r"^(filters|mapping)\..*", r"\1", place) for place in documented}
     assert documented == leaves(Settings) | leaves(ConnectorSettings)
+    assert reports == leaves(SavedReport)
 
 
 @pytest.mark.parametrize("doc", setting_docs(), ids=lambda doc: doc.place)

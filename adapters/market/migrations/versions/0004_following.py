@@ -145,7 +145,7 @@ def _segments() -> None:
         "segments",
         Column("segment_name", KEY, primary_key=True, comment="name of the saved report that it follows"),
         Column("condition", TEXT, nullable=False, comment="the report's conditions when it was last refreshed"),
-        Column("refreshed_at", INSTANT, nullable=False, comment="when its members were last compared with the report, UTC"),
+        Column("refreshed_at", INSTANT, nullable=False, comment="when its members or its conditions last changed, UTC"),
         comment="One row per segment: a stored list of people that follows a saved report (REPORT-1).",
     )
     op.create_table(

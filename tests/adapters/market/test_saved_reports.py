@@ -1,0 +1,161 @@
+"""What saved reports see, what they cannot do, and how they are laid open (REPORT-1)."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from adapters.market.engine import Market
+from adapters.market.saved_reports import _read_only
+from sync.errors import ConfigError, MarketUnavailable
+from sync.saved_reports import Of, SavedReport, Term
+from tests.adapters.market.building import NOW, ask, execute, person, put
+from tests.adapters.market.report_world import make_columns
+
+
+def report(*terms: Term, of: Of = Of.PEOPLE, **more: Any) -> SavedReport:
+    return SavedReport(name="one", of=of, all_of=terms, **more)
+
+
+def keys(market: Market, asked: SavedReport) -> list[Any]:
+    columns = asked.columns or (asked.of.key,)
+    return [row[0] for row in market.saved_reports.rows(SavedReport(**{**_fields(asked), "columns": columns}), NOW)]
+
+
+def _fields(asked: SavedReport) -> dict[str, Any]:
+    return {name: getattr(asked, name) for name in SavedReport.__dataclass_fields__}
+
+
+def test_report_1_deleted_and_merged_rows_are_left_out_unless_asked_for(market: Market) -> None:
+    put(market, "contacts", person(1), person(2), person(3))
+    execute(market, "UPDATE contacts SET deleted_date = :now WHERE contact_id = 2", now="2026-01-01 00:00:00+00:00")
+    execute(market, "UPDATE contacts SET merged_into = 1 WHERE contact_id = 3")
+    assert keys(market, report()) == [1]
+    assert keys(market, report(include_deleted=True)) == [1, 2, 3]
+
+
+def test_report_1_the_account_no_company_is_no_row_but_can_be_asked_about(market: Market) -> None:
+    put(market, "accounts", {"account_id": 2, "account_name": "Acme"})
+    put(market, "contacts", person(1), person(2, account_id=2))
+    assert keys(market, report(of=Of.ACCOUNTS, include_deleted=True)) == [2]
+    assert keys(market, report(Term("account.account_name", "equals", "No Company"))) == [1]
+
+
+def test_report_1_the_rows_come_typed_in_order_and_limited(market: Market) -> None:
+    make_columns(market)
+    put(market, "contacts", person(1, last_name="Zoe"), person(2, last_name=None), person(3, last_name="Abe"), person(4, last_name="Abe"))
+    execute(market, "UPDATE contacts SET score_c = 1.5 WHERE contact_id = 1")
+    asked = report(columns=("contact_id", "score_c", "opt_out", "opportunities.count", "account.account_name"), order_by=("-last_name",))
+    rows = list(market.saved_reports.rows(asked, NOW))
+    assert [row[0] for row in rows] == [1, 3, 4, 2]
+    assert rows[0] == (1, Decimal("1.5"), False, 0, "No Company")
+    assert len(list(market.saved_reports.rows(asked, NOW, limit=2))) == 2
+    assert market.saved_reports.count(report(limit=2), NOW) == 4
+
+
+def test_report_1_a_value_is_bound_and_never_becomes_sql(market: Market) -> None:
+    put(market, "contacts", person(1, last_name="x'; DROP TABLE contacts; --"))
+    evil = "x'; DROP TABLE contacts; --"
+    assert keys(market, report(Term("last_name", "equals", evil))) == [1]
+    assert keys(market, report(Term("last_name", "contains", "%"))) == []
+    found = market.saved_reports.explain(report(Term("last_name", "equals", evil)), NOW)
+    assert "DROP" not in found.sql and evil in [value for _, value in found.values]
+
+
+@pytest.mark.parametrize("name", ["outbox.value", "owner.crm_links", "consent_ledger.why", "contacts.email", 'x" or 1=1 --', "1"])
+def test_report_1_no_name_outside_the_report_s_tables_is_ever_asked(market: Market, name: str) -> None:
+    with pytest.raises(ConfigError, match="people have no field"):
+        list(market.saved_reports.rows(report(Term(name, "is_null")), NOW))
+    with pytest.raises(ConfigError, match="people have no field"):
+        list(market.saved_reports.rows(report(columns=(name,)), NOW))
+
+
+def test_report_1_one_error_names_what_the_real_tables_do_not_have(market: Market) -> None:
+    make_columns(market)
+    asked = [report(Term("visits_c", "equals", "x", place="saved_reports.one.all_of.1")), report(columns=("visit_c",))]
+    with pytest.raises(ConfigError) as caught:
+        market.saved_reports.check(asked)
+    assert "saved_reports.one.all_of.1: it is integer and is compared with a whole number" in str(caught.value)
+    assert 'saved_reports.one.columns.1: people have no field "visit_c"; did you mean "visits_c"' in str(caught.value)
+
+
+def test_report_1_where_a_report_reads_the_database_itself_refuses_to_write(market: Market) -> None:
+    with pytest.raises(MarketUnavailable), market.database.reading() as connection, _read_only(connection):
+        connection.execute(text("UPDATE contacts SET last_name = 'x'"))
+    execute(market, "UPDATE contacts SET last_name = 'x'")  # and the connection that comes back can write again
+
+
+def test_report_1_explain_shows_words_sql_values_plan_and_rows(market: Market) -> None:
+    put(market, "contacts", person(1, email="a@x.example"), person(2))
+    typed = ("contact_id", "created_at", "opt_out")
+    found = market.saved_reports.explain(report(Term("email_key", "equals", "a@x.example"), columns=typed), NOW)
+    assert found.words[-1] == '  - email_key is "a@x.example"'
+    assert "FROM contacts AS people" in found.sql and "a@x.example" not in found.sql
+    assert ("a@x.example" in dict(found.values).values()) and found.rows == 1
+    assert any("contacts" in line or "people" in line for line in found.plan)
+
+
+def test_report_1_an_address_is_looked_up_by_its_index(market: Market) -> None:
+    """Conditions run over indexes where there are any; on PostgreSQL small tables are scanned whatever there is."""
+    if market.database.lite:
+        found = market.saved_reports.explain(report(Term("email_key", "equals", "a@x.example")), NOW)
+        assert any("ix_contacts_email_key" in line for line in found.plan)
+
+
+def test_consent_7_a_report_says_who_may_be_mailed_as_the_consent_rules_do(market: Market) -> None:
+    """CONSENT-7, CONSENT-10, ADDR-3."""
+    put(
+        market,
+        "contacts",
+        person(1, email="fine@x.example"),
+        person(2, email="shared@x.example"),
+        person(3, email="shared@x.example", opt_out=True),
+        person(4, email="guarded@x.example"),
+        person(5, email=None),
+        person(6, email="gone@x.example"),
+        person(7, email="bounced@x.example"),
+        person(8, email="merged@x.example"),
+        person(9, email="merged@x.example"),
+    )
+    execute(market, "UPDATE contacts SET deleted_date = :now WHERE contact_id = 6", now="2026-01-01 00:00:00+00:00")
+    execute(market, "UPDATE contacts SET del_status = 2 WHERE contact_id = 7")
+    execute(market, "UPDATE contacts SET merged_into = 3 WHERE contact_id = 9")
+    execute(
+        market,
+        "INSERT INTO guarded_watch (address, campaign, added_at, reason, who) VALUES ('guarded@x.example', '', :now, 'r', 'w')",
+        now="2026-01-01 00:00:00+00:00",
+    )
+    assert keys(market, report(Term("consent.may_be_mailed", "equals", True), include_deleted=True)) == [1]
+    assert keys(market, report(Term("consent.guarded", "not_equals", False))) == [4]
+
+
+def test_del_4_a_preview_counts_by_type_and_names_ids_and_deletes_nothing(market: Market) -> None:
+    put(market, "contacts", person(1, crm_type="Lead"), person(2, crm_type="Lead"), person(3, crm_type=None, crm_id=None), person(4))
+    seen = market.saved_reports.preview(report(Term("contact_id", "lte", 3)), NOW)
+    assert (seen.rows, seen.rows_before, seen.share) == (3, 4, 0.75)
+    assert seen.by_type == (("Lead", 2), ("made in Market", 1))
+    assert seen.examples == ("c1", "c2", "contact_id 3")
+    assert ask(market, "SELECT count(*) FROM contacts WHERE deleted_date IS NOT NULL") == [(0,)]
+
+
+def test_report_1_membership_of_lists_follows_who_is_on_them_now(market: Market) -> None:
+    put(market, "contacts", *(person(number) for number in range(1, 5)))
+    with market.database.writing() as connection:
+        lists = (
+            "INSERT INTO marketing_lists (list_id, connector, crm_id, list_name) VALUES (1, 'acme', 'l1', 'News'), (2, 'acme', 'l2', 'Old')"
+        )
+        connection.execute(text(lists))
+        member = text(
+            "INSERT INTO marketing_list_members (list_id, kind, crm_id, market_id, first_seen_at, left_at)"
+            " VALUES (:list, :kind, :id, :row, '2026-01-01 00:00:00+00:00', :left)"
+        )
+        left = "2026-01-02 00:00:00+00:00"
+        for list_, kind, row, gone in ((1, "lead", 1, None), (1, "contact", 2, left), (2, "lead", 3, None), (1, "account", 4, None)):
+            connection.execute(member, {"list": list_, "kind": kind, "id": f"m{row}", "row": row, "left": gone})
+    assert keys(market, report(Term("lists.name", "equals", "News"))) == [1]
+    assert keys(market, report(Term("lists.name", "not_equals", "News"))) == [2, 3, 4]
+    assert keys(market, report(Term("lists.name", "is_null"))) == [2, 4]
+    assert keys(market, report(Term("lists.crm_id", "in", ("l1", "l2")))) == [1, 3]
