@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from flows.cli_deletions import deletions
 from flows.cli_errors import Terminal, telling_errors
 from flows.cli_look import quarantine, status
 from flows.cli_operate import check, consent, init, purge, sandbox
@@ -52,7 +53,7 @@ def cli(ctx: click.Context, config: str, verbose: bool) -> None:
     ctx.obj = Terminal(config, verbose)
 
 
-for _command in (demo, init, check, run, reconcile, status, quarantine, report, purge, consent, sandbox):
+for _command in (demo, init, check, run, reconcile, status, quarantine, deletions, report, purge, consent, sandbox):
     cli.add_command(_command)
 
 

@@ -56,6 +56,33 @@ def initial(terminal: Terminal, connector: str | None, again: bool, files: str |
     show_run(terminal, run_id, took)
 
 
+@run.command(short_help="Bring what changed in the CRM since the last run into Market.")
+@connector_option
+@click.pass_obj
+def core(terminal: Terminal, connector: str | None) -> None:
+    """Bring what changed in the CRM since the last run into Market: fields, records, opt-outs, deletions.
+
+    Made to run every 20 minutes; costs one call per object when nothing changed. Needs a completed initial sync.
+    """
+    from tasks.operate import CORE_FLOW, connector_named
+    from tasks.recurring import has_report, pulse_line, refuse_too_early
+
+    name = connector_named(terminal.config, connector)
+    refuse_too_early(terminal.config, name, CORE_FLOW)
+    run_id, took = run_flow(terminal, name, CORE_FLOW, _core_sync)
+    if has_report(terminal.config, run_id):
+        show_run(terminal, run_id, took)
+    else:
+        said = pulse_line(terminal.config, CORE_FLOW, name)
+        click.echo("\n" + click.style(said, bold=True, fg="green") + click.style(f"  ({took:.0f} s)", dim=True))
+
+
+def _core_sync() -> Callable[..., str]:
+    from flows.core_sync import core_sync  # not earlier: Prefect reads its settings when it is imported
+
+    return core_sync
+
+
 def run_initial(terminal: Terminal, connector: str, **options: Any) -> tuple[str, float]:
     """Runs the initial sync with its progress on the terminal; gives the run and the seconds it took. `options` are the flow's own."""
     from tasks.operate import INITIAL_FLOW
@@ -83,7 +110,7 @@ def run_flow(
     terminal; by default a bar per kind.
     """
     from tasks.engine import flow_engine, load_gate, log_file
-    from tasks.operate import data_dir, last_run, not_at_work
+    from tasks.operate import INITIAL_FLOW, data_dir, last_run, not_at_work
     from tasks.stopping import stoppable
     from tasks.terminal import progress_shown
 
@@ -93,7 +120,8 @@ def run_flow(
     before = last_run(terminal.config, connector)
     since = time.monotonic()
     click.echo(f"Starting the flow engine{' …' if sys.stderr.isatty() else ''}", err=True)
-    with flow_engine(home, verbose=terminal.verbose, meanwhile=lambda: _load(load_flow, load_gate)):
+    gate = load_gate if flow_name == INITIAL_FLOW else None  # a run that finds nothing to do needs none, and most find nothing
+    with flow_engine(home, verbose=terminal.verbose, meanwhile=lambda: _load(load_flow, gate)):
         flow = load_flow()
         click.echo(f"Syncing {connector}", err=True)
         with _naming_report(terminal, connector, before), stoppable(_say_stopping) as stopping:
@@ -107,9 +135,10 @@ def _say_stopping() -> None:
     click.echo("Stopping after the page that is under way; Ctrl-C once more ends at once …", err=True)
 
 
-def _load(load_flow: Callable[[], object], gate: Callable[[], None]) -> None:
+def _load(load_flow: Callable[[], object], gate: Callable[[], None] | None) -> None:
     load_flow()
-    gate()
+    if gate is not None:
+        gate()
 
 
 @contextmanager

@@ -16,8 +16,8 @@ from sync.records import Kind, ParcelRef, RunRef
 from sync.served import not_served
 from tasks.commit import COMMITTED
 from tasks.operate import initial_sync_is_complete, lock_name
+from tasks.recurring import initial_sync_missing
 from tasks.report import note_findings
-from tasks.typed import typed_command
 from tasks.wiring import RETRY, Installation, installation, now, settings_of
 
 INITIAL = "initial"
@@ -56,11 +56,7 @@ def begin_following(run: RunRef) -> tuple[Kind, ...]:
     home, connector = installation(run.config), settings_of(run)
     home.market.upgrade()
     if not initial_sync_is_complete(run.config, run.connector):
-        raise ConfigError(
-            f"the initial sync of {run.connector} has not completed",
-            where=f"{run.flow}, connector {run.connector}",
-            todo=f"{typed_command(run.config, 'run initial')} --connector {run.connector} goes on where it stopped.",
-        )
+        raise initial_sync_missing(run.config, run.connector, run.flow)
     note_findings(run, not_served(connector))
     return connector.pull.kinds()
 

@@ -1,0 +1,43 @@
+"""core-sync through the command line, as processes of their own with the real flow engine (FLOW-2, FLOW-4, DEL-8, PULL-5)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from adapters.sandbox.sugarcrm import CALM, SugarSandboxSettings, start_sandbox
+from tests.flows.command import configured, run, typed
+
+SECRET = "not-for-your-eyes"
+
+
+def test_core_sync_as_a_person_runs_it(tmp_path: Path) -> None:
+    few = {"accounts": 4, "leads": 6, "contacts": 30, "opportunities": 3, "users": 3, "prospect_lists": 0, "campaigns": 0}
+    with start_sandbox(SugarSandboxSettings(clock_fixed=1_790_000_000.0, nastiness=CALM, password=SECRET, **few)) as crm:
+        folder = configured(tmp_path, crm.url, more="[gate]\nmin_rows_for_share = 10")
+
+        def marketsync(*words: str) -> tuple[int, str, str]:
+            done = run("--config", str(folder / "marketsync.toml"), *words, CLI_TEST_PASSWORD=SECRET)
+            return done.returncode, done.stdout, done.stderr
+
+        code, _, said = marketsync("run", "core")
+        assert code == 2 and "initial sync of acme has not completed" in said and "run initial" in said
+
+        assert marketsync("run", "initial")[0] == 0
+        code, said, _ = marketsync("run", "core")
+        assert code == 0 and said.strip().startswith("Nothing had changed in acme.")
+
+        crm.control.advance_clock(1_200)
+        contacts = list(crm.control.dump("Contacts", deleted=False))
+        crm.control.edit("Contacts", contacts[0]["id"], {"title": "Head of Sales"})
+        for contact in contacts[1:8]:
+            crm.control.delete("Contacts", contact["id"])
+        code, said, trouble = marketsync("run", "core")
+        assert code == 13 and "7 contacts (23%) would be deleted" in trouble
+
+        listed = typed(folder, "deletions", "list").output
+        assert "contact" in listed and " 7 " in listed
+        assert typed(folder, "deletions", "allow", "99").exit_code == 2
+        assert "deletes 7 rows" in typed(folder, "deletions", "allow", "1").output
+        code, said, _ = marketsync("run", "core")
+        assert code == 0 and "acme: 7 contacts deleted in the CRM." in said
+        assert typed(folder, "deletions", "list").output == "No deletion waits for an answer.\n"
