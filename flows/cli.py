@@ -7,10 +7,11 @@ from typing import Any
 
 import click
 
+from flows.cli_consent import consent
 from flows.cli_deletions import deletions
 from flows.cli_errors import Terminal, telling_errors
 from flows.cli_look import quarantine, status
-from flows.cli_operate import check, consent, init, purge, sandbox
+from flows.cli_operate import check, init, purge, sandbox
 from flows.cli_reconcile import reconcile
 from flows.cli_report import report
 from flows.cli_run import demo, run

@@ -103,24 +103,6 @@ def purge(terminal: Terminal, connector: str | None, yes: bool) -> None:
 
 
 @click.group()
-def consent() -> None:
-    """Ask about opt-outs."""
-
-
-@consent.command("may-be-mailed")
-@click.argument("address")
-@click.pass_obj
-def may_be_mailed(terminal: Terminal, address: str) -> None:
-    """Say whether an address may be mailed. Ends with exit code 1 when it may not."""
-    from tasks.operate import has_market, why_not_mailed
-
-    why = why_not_mailed(terminal.config, address) if has_market(terminal.config) else "Market is empty, and nobody has agreed"
-    click.echo(f"No: {why}." if why else "Yes.")
-    if why:
-        raise SystemExit(1)
-
-
-@click.group()
 def sandbox() -> None:
     """Run an invented CRM on this machine."""
 

@@ -13,8 +13,9 @@ RESET_MESSAGE = "Reset by Sync"
 
 def address_key(address: str | None) -> str | None:
     """What two spellings of one address have in common: no surrounding blanks, no case (MATCH-2, ADDR-2). None when nothing is left."""
-    # U+0130 is the one letter whose lower case is two characters here and one in the staging engine.
-    key = (address or "").strip(BLANKS).replace("\u0130", "i").lower()
+    # Letter by letter, as the staging engine does it: as a whole, Python makes a sigma at a word's end another letter than one inside.
+    # U+0130 is the one letter whose lower case is two characters here and one there.
+    key = "".join(letter.lower() for letter in (address or "").strip(BLANKS).replace("\u0130", "i"))
     return key or None
 
 

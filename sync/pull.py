@@ -42,6 +42,8 @@ class RowFacts:
     crm_out: bool | None
     base_out: bool | None
     unacknowledged: bool
+    stale: bool = False
+    others_out: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ def plan_row(facts: RowFacts, *, people: bool, first_adoption: FirstAdoption = F
     | known   |             |           | a lead on a contact's row  | fill   |
     | known   | any         | changed   |                            | update |
     """
-    consent = decide_opt_out(_consent(facts), first_adoption) if people else ConsentDecision(None, False, "")
+    consent = decide_opt_out(consent_facts(facts), first_adoption) if people else ConsentDecision(None, False, "")
     if not facts.known_row:
         return RowPlan(Action.INSERT if facts.gives_values else Action.LINK, opt_out=consent.opt_out, why=consent.why)
     if facts.barred:
@@ -88,13 +90,16 @@ def plan_row(facts: RowFacts, *, people: bool, first_adoption: FirstAdoption = F
     )
 
 
-def _consent(facts: RowFacts) -> ConsentFacts:
+def consent_facts(facts: RowFacts) -> ConsentFacts:
+    """The part of a situation that decides about the opt-out."""
     return ConsentFacts(
         market=facts.market_out if facts.known_row else None,
         crm=facts.crm_out,
         base=facts.base_out,
         adoption=not facts.linked,
         unacknowledged=facts.unacknowledged,
+        stale=facts.stale,
+        others_out=facts.others_out,
     )
 
 

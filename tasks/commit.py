@@ -71,6 +71,7 @@ def _write(home: Installation, run: RunRef, parcel: Parcel, tx: Commit, at: date
         tx.update(kind.table, load.taken_back())
         tx.append("consent_ledger", load.ledger())
         tx.append("outbox", load.queued_opt_outs())
+        tx.guard_addresses(load.addresses_left())
     tx.put_links(load.links())
     if kind in PEOPLE:
         tx.merge_people(load.absorbed())

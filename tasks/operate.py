@@ -218,15 +218,6 @@ def lock_name(flow: str, connector: str) -> str:
     return f"{flow} of {connector}"
 
 
-def why_not_mailed(config: str, address: str) -> str:
-    """Empty: the address may be mailed (CONSENT-7). Else the reason, in words."""
-    consent = installation(config).market.consent
-    watched = consent.watched(address)
-    if watched:
-        return f"on the guarded watch: {watched[0].reason}"
-    return "" if consent.may_be_mailed(address) else "nobody living has this address, or somebody with it has opted out"
-
-
 def unknown_kind(text: str) -> ConfigError:
     words = [kind.plural for kind in PULL_ORDER]
     return ConfigError(f'there is no kind "{text}"{did_you_mean(text, words)}', where="--kind", todo=f"One of {', '.join(words)}.")

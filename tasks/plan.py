@@ -5,9 +5,10 @@ from __future__ import annotations
 from prefect import task
 
 from adapters.market.engine import Market
-from adapters.staging import Parcel, facts, following, keys, noticing, planning, staged
+from adapters.staging import Parcel, crowding, facts, following, keys, noticing, planning, staged
+from sync.consent import FirstAdoption, decide_in_turn
 from sync.matching import match_people, match_users
-from sync.pull import plan_row
+from sync.pull import consent_facts, plan_row
 from sync.records import PEOPLE, Kind, ParcelRef, RunRef
 from tasks.overtaken import leave_newer
 from tasks.progress import Step, tell
@@ -51,8 +52,18 @@ def plan_parcel(run: RunRef, parcel: Parcel) -> int:
     situations = planning.situations(parcel, kind)
     decisions = {number: plan_row(facts_, people=kind in PEOPLE, first_adoption=first_adoption) for number, facts_ in situations.items()}
     planning.write_plan(parcel, decisions)
+    if kind in PEOPLE:
+        _decide_in_turn(parcel, first_adoption)
     staged.stage(parcel, kind)
     return records
+
+
+def _decide_in_turn(parcel: Parcel, first_adoption: FirstAdoption) -> None:
+    """CONSENT-10: the opt-outs of people of whom this batch has several records."""
+    crowds = crowding.crowds(parcel).values()
+    crowding.keep_decisions(
+        parcel, {crowd: decide_in_turn([consent_facts(each) for each in crowd.facts], first_adoption) for crowd in crowds}
+    )
 
 
 def _match_people(run: RunRef, market: Market, parcel: Parcel) -> None:

@@ -25,6 +25,7 @@ from adapters.market.schema import metadata
 from adapters.market.schema_books import consent_ledger, cursors, key_sequences, outbox, parcels
 from adapters.market.scope import leave_scope
 from adapters.market.waiting import link_waiting
+from adapters.market.watch import guard_addresses
 from sync.records import CommitCounts, Cursor, Kind, ParcelRef, Removal, Rows
 from sync.settings import LeftScope
 
@@ -137,6 +138,11 @@ class Commit:
         """FILT-2: records that no longer meet the filter. → how many are so since now."""
         parcel = self._parcel
         return leave_scope(self._open(), parcel.connector, parcel.kind, crm_ids, behaviour, run_id=self._run_id, now=self._now)
+
+    def guard_addresses(self, rows: Rows, *, who: str = "sync") -> int:
+        """CONSENT-10: (contact_id, address) of people who are out, after the rows are written: an address that a row no longer carries
+        goes on the guarded watch. → how many are new there."""
+        return guard_addresses(self._open(), rows, who, self._now) if rows.count else 0
 
     def move_cursor(self, cursor: Cursor) -> None:
         """PULL-2: the only place where a cursor moves."""

@@ -13,18 +13,18 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from sqlalchemy import Column, ColumnElement, Connection, Select, Table, exists, literal, select
+from sqlalchemy import Column, ColumnElement, Connection, Select, Table, literal, select
 
 from adapters.market.arrow import arrow_schema, fetch
+from adapters.market.consent_facts import opt_out_acknowledged_at, opt_out_pending, out_links
 from adapters.market.database import Database
 from adapters.market.loading import incoming
 from adapters.market.schema import accounts, contacts, metadata, users
-from adapters.market.schema_books import crm_links, outbox
+from adapters.market.schema_books import crm_links
 from sync.records import Kind, Rows
 
-_LINK = [
-    crm_links.c[name] for name in ("crm_id", "market_id", "living", "alias_of", "converted_to", "row_hash", "crm_opt_out", "left_scope")
-]
+_LINK_COLUMNS = ("crm_id", "market_id", "living", "alias_of", "converted_to", "row_hash", "crm_opt_out", "left_scope")
+_LINK: list[ColumnElement[Any]] = [*(crm_links.c[name] for name in _LINK_COLUMNS), opt_out_acknowledged_at()]
 _PERSON_COLUMNS = (
     "contact_id",
     "crm_type",
@@ -54,7 +54,7 @@ class Lookup:
         self._database = database
 
     def links(self, connector: str, kind: Kind, ids: Rows) -> pa.Table:
-        """CRM ids → (crm_id, market_id, living, alias_of, converted_to, row_hash, crm_opt_out, left_scope) of those that are linked."""
+        """CRM ids → those that are linked: the columns of `_LINK_COLUMNS`, and opt_out_acknowledged_at."""
         own = (crm_links.c.connector == connector) & (crm_links.c.kind == kind.value)
         with self._searching(select(crm_links.c.crm_id).where(own), crm_links.c.crm_id, ids) as (connection, keys):
             if keys is None:
@@ -72,9 +72,12 @@ class Lookup:
             return fetch(connection, select(*columns).where(own, lead.converted_to.in_(select(keys.c[0]))))
 
     def people(self, *, email_keys: Rows | None = None, market_ids: Rows | None = None, connector: str | None = None) -> pa.Table:
-        """Rows of `contacts` by address key or by key, each once; `opt_out_pending`: this CRM (None: any) has not acknowledged it yet."""
+        """Rows of `contacts` by address key or by key, each once.
+
+        `opt_out_pending`: this CRM (None: any) has not acknowledged it yet. `out_links`: how many living records of it say out.
+        """
         found = []
-        person = [*_PERSON, _pending(connector)]
+        person = [*_PERSON, opt_out_pending(connector), out_links()]
         for column, keys_ in ((contacts.c.email_key, email_keys), (contacts.c.contact_id, market_ids)):
             if keys_ is not None and keys_.count:
                 with self._searching(select(contacts.c.contact_id), column, keys_) as (connection, keys):
@@ -141,10 +144,3 @@ def _once(tables: list[pa.Table], schema: pa.Schema) -> pa.Table:
     first, second = tables
     new = pc.invert(pc.is_in(second.column(0), value_set=first.column(0)))
     return pa.concat_tables([first, second.filter(new)])
-
-
-def _pending(connector: str | None) -> ColumnElement[bool]:
-    waits = [outbox.c.contact_id == contacts.c.contact_id, outbox.c.kind == "opt-out", outbox.c.state != "acknowledged"]
-    if connector is not None:
-        waits.append(outbox.c.connector == connector)
-    return exists().where(*waits).label("opt_out_pending")

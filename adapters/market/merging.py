@@ -31,9 +31,10 @@ def merge_pairs(connection: Connection, pairs: dict[int, int], who: str, now: da
     ends = {loser: _end(connection, loser, pairs) for loser in pairs}
     moves = [{"loser": loser, "winner": winner, "now": now} for loser, winner in ends.items() if loser != winner]
     moves = [move for move in moves if not _is_merged(connection, move)]
-    if moves:
-        for statement in (*_consent(who), *_references(), _farewell()):
-            connection.execute(statement, moves)
+    statements = (*_consent(who), *_references(), _farewell())
+    for move in moves:  # one after the other: a winner that the first loser put out is out for the second
+        for statement in statements:
+            connection.execute(statement, move)
     return len(moves)
 
 

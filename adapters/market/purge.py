@@ -10,12 +10,12 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, Select, Table, delete, func, or_, select, true, update
 
-from adapters.market.consent import Watched, put_on_watch
 from adapters.market.database import Database
 from adapters.market.schema import NO_COMPANY, accounts, contacts, opportunities, users
 from adapters.market.schema_books import crm_links, cursors, field_catalogue, findings, parcels, quarantine
 from adapters.market.schema_following import backfills, brakes, removals, schema_states, slices
 from adapters.market.schema_lists import marketing_list_members, marketing_lists
+from adapters.market.watch import Watched, put_on_watch
 from sync.records import PULL_ORDER
 
 _TABLES = {kind.table: [k.value for k in PULL_ORDER if k.table == kind.table] for kind in reversed(PULL_ORDER)}
@@ -112,9 +112,14 @@ def _forget_references(connection: Connection, name: str, own: Select[Any], now:
 
 
 def _opted_out(connection: Connection, connector: str, who: str, now: datetime) -> Iterator[Watched]:
-    """Every address of those who go and have opted out."""
-    own = _own(contacts, connector)
-    query = select(contacts.c.email_key, contacts.c.email_addresses).where(contacts.c.contact_id.in_(own), contacts.c.opt_out)
+    """Every address of those who go and have opted out; who was merged away is out when the winner is."""
+    own, winner = _own(contacts, connector), contacts.alias("winner")
+    out = or_(contacts.c.opt_out, winner.c.opt_out)
+    query = (
+        select(contacts.c.email_key, contacts.c.email_addresses)
+        .outerjoin_from(contacts, winner, winner.c.contact_id == contacts.c.merged_into)
+        .where(contacts.c.contact_id.in_(own), out)
+    )
     for email_key, addresses in connection.execute(query):
         for address in {email_key, *_addresses(addresses)} - {None, ""}:
             yield Watched(address, "", now, _REASON.format(connector), who)
@@ -130,4 +135,4 @@ def _addresses(text: str | None) -> Iterator[str]:
     for entry in entries:
         for value in entry.values() if isinstance(entry, dict) else [entry]:
             if isinstance(value, str) and "@" in value:
-                yield value.strip().lower()
+                yield value

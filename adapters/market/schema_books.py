@@ -144,6 +144,7 @@ consent_ledger = Table(
     comment="One row per change of an opt-out or of the guarded watch. Append-only: the database refuses to change or delete entries.",
 )
 Index("ix_consent_ledger_contact_id", consent_ledger.c.contact_id)
+Index("ix_consent_ledger_email_key", consent_ledger.c.email_key)
 
 guarded_watch = Table(
     "guarded_watch",
@@ -178,6 +179,7 @@ outbox = Table(
 )
 _unacknowledged = outbox.c.state != "acknowledged"
 Index("ix_outbox_waiting", outbox.c.contact_id, postgresql_where=_unacknowledged, sqlite_where=_unacknowledged)
+Index("ix_outbox_record", outbox.c.connector, outbox.c.crm_kind, outbox.c.crm_id)
 
 runs = Table(
     "runs",

@@ -136,7 +136,7 @@ class Load:
         )
 
     def ledger(self) -> ParcelRows:
-        """One entry per change of an opt-out; a new row that starts `in` is no change."""
+        """One entry per person whose opt-out changes; a new row that starts `in` is no change."""
         entry = (
             Column("contact_id", self._key, "BIGINT"),
             Column("email_key", "plan.address_key"),
@@ -147,7 +147,20 @@ class Load:
             Column("new", "plan.opt_out", "BOOLEAN"),
             Column("why", "plan.why"),
         )
-        return ParcelRows(self.parcel, entry, self._from_plan("plan.opt_out IS NOT NULL AND (plan.opt_out OR plan.action <> 'insert')"))
+        changed = self._from_plan("plan.opt_out IS NOT NULL AND (plan.opt_out OR plan.action <> 'insert')")
+        return ParcelRows(self.parcel, entry, f"{changed} QUALIFY row_number() OVER (PARTITION BY {self._key} ORDER BY plan.seq) = 1")
+
+    def addresses_left(self) -> ParcelRows:
+        """Addresses of people who are out that their rows may not carry any more: the row's old one, and that of a lead that says out
+        on its contact's row. The row's key, then the address; Market knows which one the row carries in the end (CONSENT-10)."""
+        source = f"""(
+            SELECT plan.market_id, person.email_key AS address FROM plan JOIN known_people AS person ON person.contact_id = plan.market_id
+            WHERE plan.reset_delivery AND plan.market_out AND plan.opt_out IS DISTINCT FROM false AND {_NOT_HELD.replace("staged", "plan")}
+            UNION
+            SELECT plan.market_id, plan.address_key FROM plan
+            WHERE plan.action = 'fill' AND plan.crm_out AND {_NOT_HELD.replace("staged", "plan")}
+        ) WHERE address IS NOT NULL"""
+        return ParcelRows(self.parcel, (Column("contact_id", "market_id", "BIGINT"), Column("address", "address")), source)
 
     def queued_opt_outs(self) -> ParcelRows:
         """Opt-outs that the CRM does not know of yet (CONSENT-1)."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, fields
+from datetime import UTC, datetime
 
 import pyarrow as pa
 
@@ -22,9 +23,9 @@ from sync.records import PEOPLE, Kind
 
 _EMPTY: Mapping[str, str] = {
     "known_links": "crm_id VARCHAR, market_id BIGINT, living BOOLEAN, converted_to VARCHAR, row_hash BIGINT, crm_opt_out BOOLEAN, "
-    "left_scope BOOLEAN",
+    "left_scope BOOLEAN, opt_out_acknowledged_at TIMESTAMP",
     "known_conversions": "contact_crm_id VARCHAR, market_id BIGINT, crm_modified_at TIMESTAMP, lead_crm_id VARCHAR",
-    "known_people": "contact_id BIGINT, crm_type VARCHAR, email_key VARCHAR, opt_out BOOLEAN, opt_out_pending BOOLEAN, "
+    "known_people": "contact_id BIGINT, crm_type VARCHAR, email_key VARCHAR, opt_out BOOLEAN, opt_out_pending BOOLEAN, out_links BIGINT, "
     "deleted_date TIMESTAMP, do_not_pull BOOLEAN, updated_at TIMESTAMP, crm_modified_at TIMESTAMP, crm_id VARCHAR, merged_into BIGINT",
     "known_holds": "market_id BIGINT, connector VARCHAR, kind VARCHAR, crm_id VARCHAR, living BOOLEAN, converted_to VARCHAR",
     "known_users": "user_id BIGINT, email_key VARCHAR",
@@ -177,9 +178,14 @@ SELECT *, {situation} AS situation FROM (
         {our_key} IS NOT NULL AS our_address,
         coalesce(facts.address_key = {our_key}, false) AS same_address,
         {market_out} AS market_out,
-        facts.crm_out AS crm_out,
-        link.crm_opt_out AS base_out,
-        {pending} AS unacknowledged
+        -- A record that goes to another row says there what it said last, as if for the first time (CONSENT-10).
+        CASE WHEN matched.market_id <> link.market_id THEN coalesce(facts.crm_out, link.crm_opt_out) ELSE facts.crm_out END AS crm_out,
+        CASE WHEN matched.market_id <> link.market_id THEN NULL ELSE link.crm_opt_out END AS base_out,
+        {pending} AS unacknowledged,
+        coalesce(greatest(facts.modified_at, {read_at}) <= link.opt_out_acknowledged_at, false) AS stale,
+        {out_links} AS row_out_links,
+        coalesce(link.living AND link.crm_opt_out AND coalesce(matched.market_id = link.market_id, true), false) AS own_out,
+        row_out_links - CAST(own_out AS BIGINT) > 0 AS others_out
     FROM facts
     LEFT JOIN matches AS matched ON matched.crm_id = facts.crm_id
     LEFT JOIN known_links AS link ON link.crm_id = facts.crm_id
@@ -193,6 +199,7 @@ _PEOPLE_TERMS = {
     "our_key": "person.email_key",
     "market_out": "person.opt_out",
     "pending": "coalesce(person.opt_out_pending, false)",
+    "out_links": "coalesce(person.out_links, 0)",
 }
 _OTHER_TERMS = {
     "row_table": "known_rows",
@@ -201,6 +208,7 @@ _OTHER_TERMS = {
     "our_key": "CAST(NULL AS VARCHAR)",
     "market_out": "CAST(NULL AS BOOLEAN)",
     "pending": "false",
+    "out_links": "0",
     "fills_only": "false",
 }
 _FACT_NAMES = [each.name for each in fields(RowFacts)]
@@ -214,11 +222,17 @@ def situations(parcel: Parcel, kind: Kind) -> dict[int, RowFacts]:
     """The distinct situations of the batch by number: a few dozen, however many records there are."""
     fills = "coalesce(person.crm_type = 'Contact', false)" if kind is Kind.LEAD else "false"
     terms = {**_PEOPLE_TERMS, "fills_only": fills} if kind in PEOPLE else _OTHER_TERMS
-    parcel.execute(_SITUATED.format(situation=_SITUATION, **terms))
+    parcel.execute(_SITUATED.format(situation=_SITUATION, read_at=_read_at(parcel), **terms))
     asked = ", ".join(f"any_value({name})" for name in _FACT_NAMES)
     return {
         number: RowFacts(*row) for number, *row in parcel.execute(f"SELECT situation, {asked} FROM situated GROUP BY situation").fetchall()
     }
+
+
+def _read_at(parcel: Parcel) -> str:
+    """Since when this parcel was read, on the CRM's clock: no value in it is older. What it says may be newer than its record's stamp."""
+    told = parcel.told("baseline")
+    return f"TIMESTAMP '{datetime.fromisoformat(told).astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}'" if told else "TIMESTAMP '1970-01-01'"
 
 
 # -- the plan -------------------------------------------------------------------------------------------------------
@@ -228,7 +242,7 @@ CREATE OR REPLACE TABLE plan AS
 SELECT facts.seq, facts.crm_id, decided.action, situated.market_id, situated.how, situated.linked, situated.same_as,
     CASE WHEN decided.action = 'insert' THEN facts.seq + 1 END AS ordinal,
     decided.restore, decided.reset_delivery, decided.opt_out, decided.queue_opt_out, decided.why,
-    situated.market_out, coalesce(facts.crm_out, situated.base_out) AS crm_out,
+    situated.market_out, coalesce(if(situated.stale, situated.base_out, NULL), situated.crm_out, situated.base_out) AS crm_out,
     owner.market_id AS owner_id,
     {account} AS account_id,
     person.market_id AS contact_id,

@@ -55,7 +55,9 @@ def picture_of_market(road: PullRoad, imported: dict[int, int]) -> Picture:
             for each in road.rows("SELECT * FROM users")
         ),
         "queued": _sorted([each["crm_kind"], each["crm_id"]] for each in road.rows("SELECT crm_kind, crm_id FROM outbox")),
-        "ledger": _sorted([name.get(each["contact_id"]), bool(each["new"])] for each in road.rows("SELECT * FROM consent_ledger")),
+        "ledger": _sorted(
+            [name.get(each["contact_id"]), bool(each["new"])] for each in road.rows("SELECT * FROM consent_ledger WHERE contact_id > 0")
+        ),
     }
 
 

@@ -198,8 +198,12 @@ class World:
             person["updated"] = clock
 
     def _consent(self, kind: str, record: Record, row: int, known: Link | None) -> None:
-        """CONSENT-1 to CONSENT-6."""
+        """CONSENT-1 to CONSENT-6; CONSENT-10: a record that goes to another row brings its word, and of one person the strictest counts."""
         person, says = self.people[row], record["out"]
+        moved = known is not None and known.row != row
+        base = None if known is None or moved else known.base
+        if moved and says is None:
+            says = known.base if known else None
         if says is None:
             return
         if known is None:
@@ -208,10 +212,14 @@ class World:
                 self.pending.add(row)
             elif says and not person["out"]:
                 self._opt(row, True)
-        elif says and known.base is not True and not person["out"]:
+        elif says and base is not True and not person["out"]:
             self._opt(row, True)
-        elif not says and known.base is True and person["out"] and row not in self.pending:
+        elif not says and base is True and person["out"] and row not in self.pending and not self._others_out(kind, record, row):
             self._opt(row, False)
+
+    def _others_out(self, kind: str, record: Record, row: int) -> bool:
+        people = [(which, link) for which, link in self.links.items() if which[0] in ("lead", "contact")]
+        return any(link.row == row and link.base is True and which != (kind, record["id"]) for which, link in people)
 
     def _opt(self, row: int, out: bool) -> None:
         self.people[row]["out"] = out

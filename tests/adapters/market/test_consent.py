@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from adapters.market.consent import LedgerEntry, Watched
 from adapters.market.engine import Market
+from adapters.market.watch import LedgerEntry, Watched
 from sync.errors import ConfigError
 from tests.adapters.market.building import AT, NOW, person, put
 

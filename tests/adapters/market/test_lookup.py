@@ -37,6 +37,7 @@ def test_links_are_found_by_connector_kind_and_id(market: Market) -> None:
         "converted_to": None,
         "row_hash": -(2**63),
         "crm_opt_out": True,
+        "opt_out_acknowledged_at": None,
     }
     assert (found["c2"]["living"], found["c2"]["alias_of"], found["c2"]["crm_opt_out"]) == (False, "c1", None)
 
@@ -109,7 +110,7 @@ def test_accounts_are_found_by_name_the_oldest_first_and_never_a_deleted_one(mar
 def test_lookups_in_an_empty_market_answer_with_their_columns(market: Market) -> None:
     assert market.lookup_links("acme", Kind.LEAD, one("crm_id", ["x"])).column_names[:3] == ["crm_id", "market_id", "living"]
     people = market.lookup_people(email_keys=one("email_key", ["x"]), market_ids=one("contact_id", []))
-    assert (people.num_rows, people.column_names[-2:]) == (0, ["merged_into", "opt_out_pending"])
+    assert (people.num_rows, people.column_names[-2:]) == (0, ["opt_out_pending", "out_links"])
     assert market.lookup_holds(email_keys=one("email_key", ["x"])).num_rows == 0
     assert market.lookup_conversions("acme", one("crm_id", ["x"])).num_rows == 0
     assert market.lookup_users_by_email(one("email_key", ["x"])).num_rows == 0

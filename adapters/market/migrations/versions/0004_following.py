@@ -23,6 +23,8 @@ def upgrade() -> None:
     _brakes()
     _lists()
     _segments()
+    op.create_index("ix_consent_ledger_email_key", "consent_ledger", ["email_key"])
+    op.create_index("ix_outbox_record", "outbox", ["connector", "crm_kind", "crm_id"])
     op.execute("INSERT INTO key_sequences (table_name, next_key) VALUES ('marketing_lists', 1)")
 
 

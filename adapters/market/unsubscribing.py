@@ -1,0 +1,93 @@
+"""An opt-out that begins in Market: the person is out at once, and the CRM is to be told (CONSENT-8)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, and_, exists, func, insert, literal, or_, select, true, update
+
+from adapters.market.consent_facts import ACKNOWLEDGED, OPT_OUT, PEOPLES_KINDS
+from adapters.market.schema import contacts
+from adapters.market.schema_books import crm_links, outbox
+from adapters.market.watch import LedgerEntry, Watched, put_on_watch, write_entries
+from sync.address import address_key
+from sync.errors import ConfigError
+from sync.records import Kind
+
+SOURCE = "market"  # the ledger's `source`
+_VALUE = '{"opt_out": true}'
+
+
+@dataclass(frozen=True, slots=True)
+class Unsubscribed:
+    """`people`: contact_id of those who are out now. `watched`: addresses new on the guarded watch. `queued`: new rows of the outbox."""
+
+    people: tuple[int, ...]
+    watched: int
+    queued: int
+
+
+def unsubscribe(
+    connection: Connection, target: int | str, *, who: str, why: str, now: datetime, push: Collection[str], campaign: str
+) -> Unsubscribed:
+    """See `Consent.unsubscribe`. Also of somebody who is out already: the ledger then says that they said it again."""
+    if not who.strip() or not why.strip():
+        raise ConfigError("an opt-out is written down with who and why", where="unsubscribe", todo="Name both.")
+    people = _people(connection, target)
+    ids = [person.contact_id for person in people]
+    addresses = {person.email_key for person in people} | ({address_key(target)} if isinstance(target, str) else set())
+    write = [LedgerEntry(p.contact_id, p.email_key, now, who, SOURCE, bool(p.opt_out), True, why) for p in people]
+    if write:
+        write_entries(connection, write)
+    since = func.coalesce(contacts.c.opt_out_date, now)
+    connection.execute(update(contacts).where(contacts.c.contact_id.in_(ids)).values(opt_out=true(), opt_out_date=since, updated_at=now))
+    watched = put_on_watch(connection, [Watched(address, campaign, now, why, who) for address in sorted(filter(None, addresses))])
+    return Unsubscribed(tuple(ids), watched, _queue(connection, ids, push, now))
+
+
+def acknowledge(connection: Connection, outbox_ids: Sequence[int], at: datetime) -> int:
+    """See `Consent.acknowledge`."""
+    waiting = and_(outbox.c.outbox_id.in_(outbox_ids), outbox.c.kind == OPT_OUT, outbox.c.state != ACKNOWLEDGED)
+    records = connection.execute(select(outbox.c.connector, outbox.c.crm_kind, outbox.c.crm_id).where(waiting)).all()
+    done = connection.execute(update(outbox).where(waiting).values(state=ACKNOWLEDGED, acknowledged_at=at)).rowcount
+    for connector, kind, crm_id in records:
+        same = (crm_links.c.connector == connector) & (crm_links.c.kind == kind) & (crm_links.c.crm_id == crm_id)
+        connection.execute(update(crm_links).where(same).values(crm_opt_out=true()))
+    return done
+
+
+def _people(connection: Connection, target: int | str) -> Sequence[Any]:
+    """The rows that stand for them: who was merged away goes on as the winner."""
+    asked, person = contacts.alias("asked"), contacts.alias("person")
+    which = asked.c.contact_id == target if isinstance(target, int) else asked.c.email_key == address_key(target)
+    stands = person.c.contact_id == func.coalesce(asked.c.merged_into, asked.c.contact_id)
+    query = select(person.c.contact_id, person.c.email_key, person.c.opt_out).join_from(asked, person, stands).where(which).distinct()
+    found = connection.execute(query.order_by(person.c.contact_id)).all()
+    if not found and isinstance(target, int):
+        raise ConfigError(f"there is no person {target}", where="contacts", todo="Name the contact_id of a row, or an address.")
+    if isinstance(target, str) and address_key(target) is None:
+        raise ConfigError("the address is empty", where="unsubscribe", todo="Name an address.")
+    return found
+
+
+def _queue(connection: Connection, people: Sequence[int], push: Collection[str], now: datetime) -> int:
+    """One row per living record of theirs. A converted lead is not written: its contact is (PUSH-7)."""
+    link, contact = crm_links, crm_links.alias("contact")
+    is_contact = and_(
+        contact.c.connector == link.c.connector, contact.c.kind == Kind.CONTACT.value, contact.c.crm_id == link.c.converted_to
+    )
+    converted = exists().where(is_contact, contact.c.market_id == link.c.market_id, contact.c.living)
+    same = and_(outbox.c.connector == link.c.connector, outbox.c.crm_kind == link.c.kind, outbox.c.crm_id == link.c.crm_id)
+    waits = exists().where(same, outbox.c.kind == OPT_OUT, outbox.c.state != ACKNOWLEDGED)
+    names = ("connector", "kind", "contact_id", "crm_kind", "crm_id", "value", "created_at")
+    at = literal(now, outbox.c.created_at.type)
+    rows = (
+        select(link.c.connector, literal(OPT_OUT), link.c.market_id, link.c.kind, link.c.crm_id, literal(_VALUE), at)
+        .where(link.c.kind.in_(PEOPLES_KINDS), link.c.market_id.in_(people), link.c.connector.in_(sorted(push)), link.c.living)
+        .where(~waits, or_(link.c.converted_to.is_(None), ~converted))
+        .order_by(link.c.connector, link.c.kind, link.c.crm_id)
+    )
+    return connection.execute(insert(outbox).from_select(list(names), rows)).rowcount
