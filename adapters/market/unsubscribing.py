@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, exists, func, insert, literal, or_, select, true, update
+from sqlalchemy import Connection, and_, exists, func, insert, or_, select, true, update
 
 from adapters.market.consent_facts import ACKNOWLEDGED, OPT_OUT, PEOPLES_KINDS
 from adapters.market.schema import contacts
@@ -82,12 +82,13 @@ def _queue(connection: Connection, people: Sequence[int], push: Collection[str],
     converted = exists().where(is_contact, contact.c.market_id == link.c.market_id, contact.c.living)
     same = and_(outbox.c.connector == link.c.connector, outbox.c.crm_kind == link.c.kind, outbox.c.crm_id == link.c.crm_id)
     waits = exists().where(same, outbox.c.kind == OPT_OUT, outbox.c.state != ACKNOWLEDGED)
-    names = ("connector", "kind", "contact_id", "crm_kind", "crm_id", "value", "created_at")
-    at = literal(now, outbox.c.created_at.type)
     rows = (
-        select(link.c.connector, literal(OPT_OUT), link.c.market_id, link.c.kind, link.c.crm_id, literal(_VALUE), at)
+        select(link.c.connector, link.c.market_id.label("contact_id"), link.c.kind.label("crm_kind"), link.c.crm_id)
         .where(link.c.kind.in_(PEOPLES_KINDS), link.c.market_id.in_(people), link.c.connector.in_(sorted(push)), link.c.living)
         .where(~waits, or_(link.c.converted_to.is_(None), ~converted))
         .order_by(link.c.connector, link.c.kind, link.c.crm_id)
     )
-    return connection.execute(insert(outbox).from_select(list(names), rows)).rowcount
+    waiting = [{**row, "kind": OPT_OUT, "value": _VALUE, "created_at": now} for row in connection.execute(rows).mappings()]
+    if waiting:
+        connection.execute(insert(outbox), waiting)
+    return len(waiting)

@@ -60,3 +60,8 @@ def test_addr_1_another_address_starts_the_delivery_status_afresh(
 @pytest.mark.parametrize("rest", list(itertools.product((True, False), repeat=4)))
 def test_addr_1_a_new_row_has_nothing_to_reset(rest: tuple[bool, bool, bool, bool]) -> None:
     assert not resets_delivery(AddressFacts(False, *rest))
+
+
+def test_addr_2_a_sigma_at_the_end_of_a_word_is_no_other_letter() -> None:
+    """The staging engine folds letter by letter; what is typed by hand has to meet it."""
+    assert address_key("ΑΣ@X.TEST") == "ασ@x.test"

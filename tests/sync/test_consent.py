@@ -6,14 +6,14 @@ import itertools
 
 import pytest
 
-from sync.consent import ConsentDecision, ConsentFacts, FirstAdoption, decide_opt_out
+from sync.consent import ConsentDecision, ConsentFacts, FirstAdoption, MailFacts, decide_in_turn, decide_opt_out, may_be_mailed
 
 OUT, IN, UNSAID = True, False, None
 STAYS = ConsentDecision(None, False, "")
 EVERY = [
-    ConsentFacts(market, crm, base, adoption, pending)
+    ConsentFacts(market, crm, base, *flags)
     for market, crm, base in itertools.product((OUT, IN, UNSAID), repeat=3)
-    for adoption, pending in itertools.product((True, False), repeat=2)
+    for flags in itertools.product((True, False), repeat=4)
 ]
 
 
@@ -100,7 +100,7 @@ def test_consent_6_a_field_that_appears_with_in_re_subscribes_nobody() -> None:
 @pytest.mark.parametrize("setting", FirstAdoption)
 def test_consent_10_only_a_resubscribe_that_was_seen_to_happen_takes_an_opt_out_back(setting: FirstAdoption) -> None:
     taken_back = [each for each in EVERY if each.market is OUT and decide_opt_out(each, setting).opt_out is False]
-    assert taken_back == [ConsentFacts(OUT, IN, OUT, adoption=False, unacknowledged=False)]
+    assert taken_back == [ConsentFacts(OUT, IN, OUT, adoption=False, unacknowledged=False, stale=False, others_out=False)]
 
 
 @pytest.mark.parametrize("setting", FirstAdoption)
@@ -109,3 +109,69 @@ def test_every_change_of_an_opt_out_says_why(setting: FirstAdoption) -> None:
         decision = decide_opt_out(each, setting)
         changes = decision.opt_out is not None and decision.opt_out != bool(each.market)
         assert bool(decision.why) == (changes or decision.queue), each
+
+
+def test_consent_5_what_was_read_before_the_crm_took_our_opt_out_re_subscribes_nobody() -> None:
+    assert decide_opt_out(ConsentFacts(OUT, IN, OUT, adoption=False, unacknowledged=False, stale=True)) == STAYS
+
+
+def test_consent_10_of_one_person_the_strictest_record_counts() -> None:
+    assert decide_opt_out(ConsentFacts(OUT, IN, OUT, adoption=False, unacknowledged=False, others_out=True)) == STAYS
+
+
+# -- several records of one person in one batch -----------------------------------------------------------------------
+
+
+def turn(market: bool, *says: tuple[bool | None, bool | None], others_out: bool = False) -> bool | None:
+    """What (base, CRM) of each record in their order come to."""
+    records = [ConsentFacts(market, crm, base, adoption=False, unacknowledged=False, others_out=others_out) for base, crm in says]
+    decision, queue = decide_in_turn(records)
+    assert not any(queue) and bool(decision.why) == (decision.opt_out is not None)
+    return decision.opt_out
+
+
+@pytest.mark.parametrize(
+    ("market", "says", "expected"),
+    [
+        (OUT, [(OUT, IN), (OUT, IN)], IN),
+        (OUT, [(OUT, IN), (OUT, OUT)], None),
+        (OUT, [(OUT, OUT), (OUT, IN)], None),
+        (OUT, [(OUT, IN), (IN, OUT)], None),
+        (OUT, [(IN, OUT), (OUT, IN)], None),
+        (IN, [(IN, OUT), (IN, IN)], OUT),
+        (IN, [(IN, IN), (IN, OUT)], OUT),
+        (OUT, [(OUT, IN), (IN, IN)], IN),
+        (OUT, [(OUT, IN), (OUT, UNSAID)], None),
+    ],
+)
+def test_consent_10_several_records_of_one_batch_take_turns(
+    market: bool, says: list[tuple[bool | None, bool | None]], expected: bool | None
+) -> None:
+    """MATCH-9: what one record after the other would have come to; a record that still says out holds back the others."""
+    assert turn(market, *says) is expected
+
+
+def test_consent_10_a_record_outside_of_the_batch_that_says_out_holds_them_all_back() -> None:
+    assert turn(OUT, (OUT, IN), (OUT, IN), others_out=True) is None
+
+
+def test_consent_1_each_record_that_is_adopted_in_one_batch_is_queued() -> None:
+    records = [ConsentFacts(OUT, IN, UNSAID, adoption=True, unacknowledged=False)] * 2
+    assert decide_in_turn(records) == (STAYS, (True, True))
+
+
+def test_consent_2_what_one_adopted_record_says_is_told_to_the_crm_about_the_next() -> None:
+    first, second = (ConsentFacts(IN, crm, UNSAID, adoption=True, unacknowledged=False) for crm in (OUT, IN))
+    decision, queue = decide_in_turn([first, second])
+    assert (decision.opt_out, queue) == (OUT, (False, True))
+
+
+# -- may they be mailed -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("facts", [MailFacts(*values) for values in itertools.product((True, False), repeat=6)], ids=repr)
+def test_consent_7_one_reason_against_it_is_enough(facts: MailFacts) -> None:
+    """CONSENT-10, DEL-1, ADDR-3: the whole table."""
+    decision = may_be_mailed(facts)
+    against = facts.opted_out or facts.watched or facts.shared_out or facts.bounced or not facts.living or not facts.has_address
+    assert (decision.may, bool(decision.why)) == (not against, against)

@@ -112,5 +112,5 @@ def test_consent_10_no_situation_turns_an_opted_out_row_mailable_but_a_seen_resu
     for values in itertools.product(*domain):
         facts = RowFacts(*values)
         if facts.known_row and facts.market_out and plan(facts).opt_out is False:
-            found.add((facts.linked, facts.crm_out, facts.base_out, facts.unacknowledged, facts.barred))
-    assert found == {(True, False, True, False, False)}
+            found.add((facts.linked, facts.crm_out, facts.base_out, facts.unacknowledged, facts.barred, facts.stale, facts.others_out))
+    assert found == {(True, False, True, False, False, False, False)}
