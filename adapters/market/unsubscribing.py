@@ -49,13 +49,14 @@ def unsubscribe(
 
 
 def acknowledge(connection: Connection, outbox_ids: Sequence[int], at: datetime) -> int:
-    """See `Consent.acknowledge`."""
+    """See `Consent.acknowledge`. Of a record that stands with somebody else by now, who is not out, the opt-out is news when it is read."""
     waiting = and_(outbox.c.outbox_id.in_(outbox_ids), outbox.c.kind == OPT_OUT, outbox.c.state != ACKNOWLEDGED)
     records = connection.execute(select(outbox.c.connector, outbox.c.crm_kind, outbox.c.crm_id).where(waiting)).all()
+    its_row_is_out = exists().where(contacts.c.contact_id == crm_links.c.market_id, contacts.c.opt_out)
     done = connection.execute(update(outbox).where(waiting).values(state=ACKNOWLEDGED, acknowledged_at=at)).rowcount
     for connector, kind, crm_id in records:
         same = (crm_links.c.connector == connector) & (crm_links.c.kind == kind) & (crm_links.c.crm_id == crm_id)
-        connection.execute(update(crm_links).where(same).values(crm_opt_out=true()))
+        connection.execute(update(crm_links).where(same, its_row_is_out).values(crm_opt_out=true()))
     return done
 
 
