@@ -37,6 +37,7 @@ def test_links_are_found_by_connector_kind_and_id(market: Market) -> None:
         "converted_to": None,
         "row_hash": -(2**63),
         "crm_opt_out": True,
+        "left_scope": False,
         "opt_out_acknowledged_at": None,
     }
     assert (found["c2"]["living"], found["c2"]["alias_of"], found["c2"]["crm_opt_out"]) == (False, "c1", None)
