@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import pickle
+import re
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sync.errors import ConfigError
 from sync.fields import ValueType
-from sync.saved_report_fields import BY_DESIGN, Known, report_mistakes
+from sync.saved_report_fields import BY_DESIGN, COUNTED, OPERATORS, PARENTS, Known, report_mistakes
 from sync.saved_report_words import in_words
 from sync.saved_reports import Group, Of, SavedReport, Term
 from sync.settings_parser import parse_settings, parse_toml
@@ -215,3 +217,15 @@ def test_report_1_days_and_instants_are_told_apart(value: Any) -> None:
     is_instant = isinstance(value, datetime)
     assert bool(list(report_mistakes(day, BY_DESIGN))) is is_instant
     assert bool(list(report_mistakes(instant, BY_DESIGN))) is not is_instant
+
+
+def test_report_1_the_examples_of_the_documentation_are_valid() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "saved-reports.md").read_text(encoding="utf-8")
+    examples = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    assert [list(parse(example)) for example in examples] == [["stale_leads"]]
+
+
+def test_report_1_the_documentation_names_every_operator_and_relation() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "saved-reports.md").read_text(encoding="utf-8")
+    relations = [f"{name}." for of in Of for name in (*PARENTS[of], *COUNTED[of])]
+    assert [word for word in (*OPERATORS, *relations) if f"`{word}" not in page] == []
