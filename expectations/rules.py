@@ -71,8 +71,8 @@ def rules_for(kind: Kind, columns: Columns) -> tuple[CheckRule, ...]:
 
 
 def mandatory(kind: Kind) -> tuple[str, ...]:
-    """Columns without which a batch makes no sense. Users are read whole each time, so they need no stamp."""
-    return ("crm_id",) if kind is Kind.USER else ("crm_id", "crm_modified_at")
+    """Columns without which a batch makes no sense. Users are read whole each time, and members of lists, so they need no stamp."""
+    return ("crm_id",) if kind in (Kind.USER, Kind.LIST_MEMBER) else ("crm_id", "crm_modified_at")
 
 
 def _id_repeated() -> CheckRule:

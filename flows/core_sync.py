@@ -8,6 +8,7 @@ from prefect import flow
 from prefect.runtime import flow_run
 
 from flows.changes import follow_changes, follow_opt_outs, follow_removals, follow_reports
+from flows.lists import follow_lists
 from sync.records import Kind, RunRef
 from tasks.operate import CORE_FLOW
 from tasks.removals import refuse_green
@@ -45,6 +46,7 @@ def _follow(run: RunRef, kinds: tuple[Kind, ...], started_at: datetime) -> None:
     schema = replicate_schema(run)
     begin_following_addresses(run)
     follow_changes(run, kinds, schema, started_at)
+    follow_lists(run, schema, started_at)
     follow_opt_outs(run, schema, started_at)
     follow_removals(run, kinds, schema, started_at)
     follow_reports(run, started_at)

@@ -7,6 +7,7 @@ from datetime import datetime
 from prefect import flow, get_run_logger
 from prefect.runtime import flow_run
 
+from flows.lists import follow_lists
 from flows.pull import bring_in, read_ahead
 from sync.records import Kind, RunRef
 from sync.report import RunReport
@@ -56,6 +57,7 @@ def _sync(run: RunRef, kinds: tuple[Kind, ...], *, again: bool, files: str | Non
     for kind, future in futures.items():
         counts = bring_in(run, future.result(), schema)
         logger.info("%s: %s came, %s new, %s held back", kind.plural, counts.read, counts.inserted, counts.held)
+    follow_lists(run, schema, now(), whole=again)
     verify(run)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sync.fields import Pick
+from sync.fields import INSTANT, INTEGER, TEXT, Pick, Reading
 from sync.mapping import Direction, MappingRow
 from sync.records import PEOPLE, PULL_ORDER, Kind
 
@@ -75,3 +75,14 @@ _OPPORTUNITY_ROWS = (
 )
 
 SUGARCRM: tuple[MappingRow, ...] = (*_IDENTITY, *_USER_ROWS, *_ACCOUNT_ROWS, *_PEOPLE_ROWS, *_OPPORTUNITY_ROWS)
+
+# Target lists have a fixed set of columns, whatever the CRM. `entry_count` is counted by Sugar when it is read, and moves no stamp.
+SUGARCRM_LISTS: tuple[Reading, ...] = (
+    Reading("crm_id", "id", TEXT, mapped=True),
+    Reading("list_name", "name", TEXT, mapped=True),
+    Reading("list_type", "list_type", TEXT, mapped=True),
+    Reading("description", "description", TEXT, mapped=True),
+    Reading("crm_members", "entry_count", INTEGER, mapped=True),
+    Reading("crm_created_at", "date_entered", INSTANT, mapped=True),
+    Reading("crm_modified_at", "date_modified", INSTANT, mapped=True),
+)

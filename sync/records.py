@@ -29,7 +29,7 @@ class Kind(StrEnum):
     @property
     def key(self) -> str:
         """The integer key of that table."""
-        return {"users": "user_id", "accounts": "account_id", "opportunities": "opportunity_id"}.get(self.table, "contact_id")
+        return _KEYS.get(self.table, "contact_id")
 
     @property
     def plural(self) -> str:
@@ -45,6 +45,8 @@ _TABLES = {
     "list": "marketing_lists",
     "list member": "marketing_list_members",
 }
+
+_KEYS = {"users": "user_id", "accounts": "account_id", "opportunities": "opportunity_id", "marketing_lists": "list_id"}
 
 PULL_ORDER: tuple[Kind, ...] = (Kind.USER, Kind.ACCOUNT, Kind.LEAD, Kind.CONTACT, Kind.OPPORTUNITY)
 PEOPLE: frozenset[Kind] = frozenset({Kind.LEAD, Kind.CONTACT})
@@ -102,7 +104,8 @@ class ReadRequest:
     """One read: these fields of this kind's records, in this window, that meet this filter.
 
     `ids` narrows it to named records, `keys` to a range of keys. `removals`: the pages also tell which records were deleted in the
-    window, or of those named (DEL-1).
+    window, or of those named (DEL-1). Of list members `ids` names the lists, which are then read whole; their records are described by
+    `sync.lists.MEMBER_FIELDS`. A CRM that can tell which members changed also answers a window without `ids`, and marks who left.
     """
 
     kind: Kind

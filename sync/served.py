@@ -7,7 +7,7 @@ from dataclasses import fields
 from sync.records import Finding
 from sync.settings import ConnectorSettings
 
-_NOT_PULLED = ("marketing_lists", "custom_objects")
+_NOT_PULLED = ("custom_objects",)
 
 
 def not_served(connector: ConnectorSettings) -> tuple[Finding, ...]:

@@ -81,6 +81,10 @@ class GateSettings:
         default=0.1,
         metadata=_share("A run stops and asks if it would delete more than this share of a table (DEL-8)."),
     )
+    mass_leaving_share: float = field(
+        default=0.5,
+        metadata=_share("A batch of list members stops if more than this share of the members that were there would leave their lists."),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +124,7 @@ class PullOptions:
     deletions: PullOption = field(default=_ON, metadata=_doc("Records that were deleted in the CRM are marked as deleted here (DEL-1)."))
 
     def option(self, kind: Kind) -> PullOption:
-        option: PullOption = getattr(self, kind.plural)
+        option: PullOption = getattr(self, "marketing_lists" if kind is Kind.LIST else kind.plural)
         return option
 
     def kinds(self) -> tuple[Kind, ...]:

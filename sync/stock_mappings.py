@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from sync.fields import Reading
 from sync.mapping import MappingRow
-from sync.mapping_sugarcrm import SUGARCRM
+from sync.mapping_sugarcrm import SUGARCRM, SUGARCRM_LISTS
 
 STOCK_MAPPINGS: Mapping[str, tuple[MappingRow, ...]] = {"sugarcrm": SUGARCRM}
+
+STOCK_LISTS: Mapping[str, tuple[Reading, ...]] = {"sugarcrm": SUGARCRM_LISTS}
+"""CRM type → what is read of a marketing list (LIST-1)."""

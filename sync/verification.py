@@ -74,3 +74,24 @@ def _against_expected(facts: CountFacts) -> str:
     if facts.expected is None or facts.expected == facts.crm_all:
         return ""
     return f"the configuration expects {facts.expected:,}, the CRM has {facts.crm_all:,}: see whether the syncing user may read all of them"
+
+
+@dataclass(frozen=True, slots=True)
+class MemberCountFacts:
+    """Members of all living marketing lists, each once per list. `crm_counted`: as the CRM counts them; `market`: as they were shown to us;
+    `unlinked`: those of them that have no Market row."""
+
+    crm_counted: int
+    market: int
+    unlinked: int
+
+
+def verify_members(facts: MemberCountFacts) -> VerificationLine:
+    """LIST-2, DEL-6: the CRM counts members that it does not show, and Market keeps those that were deleted; both explain a difference."""
+    hidden, kept = max(facts.crm_counted - facts.market, 0), max(facts.market - facts.crm_counted, 0)
+    lines = [
+        f"{hidden:,} counted by the CRM and not shown to the syncing user" if hidden else "",
+        f"{kept:,} stay on their list although the CRM counts them no more: deletion takes nobody off" if kept else "",
+    ]
+    remarks = (f"{facts.unlinked:,} without a row in Market",) if facts.unlinked else ()
+    return VerificationLine(Kind.LIST_MEMBER, facts.crm_counted, facts.market, True, tuple(line for line in lines if line), remarks)

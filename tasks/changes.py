@@ -43,7 +43,7 @@ def extract_changes(run: RunRef, kind: Kind, schema: str) -> ParcelRef | None:
     home, connector = installation(run.config), settings_of(run)
     crm = open_crm(run.config, run.connector)
     readings = readings_of(run, schema, kind)
-    _set_committed_aside(home, run, kind)
+    set_committed_aside(home, run, kind)
     window = _window(home, run, kind, crm)
     where = connector.filters.get(kind, EVERYTHING)
     deletions = connector.pull.deletions.on
@@ -119,9 +119,9 @@ def _all_pages(crm: Crm, request: ReadRequest) -> Iterator[Page]:
         yield from crm.pages(request, stream)
 
 
-def _set_committed_aside(home: Installation, run: RunRef, kind: Kind) -> None:
+def set_committed_aside(home: Installation, run: RunRef, kind: Kind, purpose: str = CHANGES) -> None:
     """A run that died between its commit and its tidying left the parcel where the next window's belongs."""
-    ref = home.parcels.find(run.connector, kind, CHANGES)
+    ref = home.parcels.find(run.connector, kind, purpose)
     if ref is not None and home.market.cursors.is_committed(ref.parcel_id):
         home.parcels.keep_aside(ref, COMMITTED)
 

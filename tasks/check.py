@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from prefect import task
 
 from adapters.staging import Parcel, holding, planning
+from expectations.rules import CheckRule
 from sync.gate import BatchContext, Verdict
 from sync.records import CommitCounts, ParcelRef, RunRef
 from sync.report import HeldRow, parcel_report, shorten
@@ -27,9 +30,14 @@ def check(run: RunRef, ref: ParcelRef) -> int:
 
 def check_parcel(run: RunRef, parcel: Parcel) -> Verdict:
     """The verdict, which is also kept as this parcel's part of the report."""
+    return judge_parcel(run, parcel, _context(run, parcel))
+
+
+def judge_parcel(run: RunRef, parcel: Parcel, context: BatchContext, rules: Sequence[CheckRule] | None = None) -> Verdict:
+    """The same by other rules than the kind's own; None: its own."""
     from expectations.gate import run_gate  # the import costs seconds, and only a batch needs it
 
-    verdict = run_gate(parcel.con, _context(run, parcel))
+    verdict = run_gate(parcel.con, context, rules)
     held = holding.set_aside(parcel, verdict.held_query)
     rows = tuple(
         HeldRow(crm_id or "", rule, reason, column or "", shorten(value))

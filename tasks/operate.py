@@ -119,7 +119,8 @@ def check_connector(config: str, name: str) -> tuple[CheckLine, ...]:
     there = has_market(config)
     place = market_place(config)
     market = CheckLine(True, "Market", place if there else f"{place}: not there yet; the first run makes it")
-    return (market, *open_crm(config, name).probe(connector.pull.kinds(), _writable(connector)).lines)
+    readable = (*connector.pull.kinds(), *((Kind.LIST,) if connector.pull.marketing_lists.on else ()))
+    return (market, *open_crm(config, name).probe(readable, _writable(connector)).lines)
 
 
 def _writable(connector: ConnectorSettings) -> tuple[Kind, ...]:
@@ -136,6 +137,8 @@ def status_of(config: str, name: str, runs: int = 5) -> ConnectorStatus:
     connector = home.settings.connector(name)
     held = home.market.quarantine.counts(name)
     kinds = tuple(_kind_status(config, name, kind, tuple(each for each in held if each.kind is kind)) for kind in connector.pull.kinds())
+    if connector.pull.marketing_lists.on:
+        kinds += lists_status(config, name, held)
     complete = initial_sync_is_complete(config, name)
     return ConnectorStatus(name, connector.url, complete, kinds, home.market.runs.list(name, limit=runs))
 
@@ -144,6 +147,16 @@ def _kind_status(config: str, name: str, kind: Kind, held: tuple[HeldCount, ...]
     market = installation(config).market
     cursor = market.cursors.read(name, kind)
     return KindStatus(kind, cursor.at if cursor else None, market.counts(name, kind), held)
+
+
+def lists_status(config: str, name: str, held: tuple[HeldCount, ...]) -> tuple[KindStatus, ...]:
+    """Marketing lists, and who stands on them. Members are compared in turn: `synced_until` is when the longest waiting list was."""
+    market = installation(config).market
+    members = market.lists.counts(name)
+    held_back = tuple(each for each in held if each.kind is Kind.LIST_MEMBER)
+    counts = MarketCounts(members.members, members.people, sum(each.records for each in held_back), 0, 0, members.left)
+    lists = _kind_status(config, name, Kind.LIST, tuple(each for each in held if each.kind is Kind.LIST))
+    return (lists, KindStatus(Kind.LIST_MEMBER, members.read_at, counts, held_back))
 
 
 def last_run(config: str, name: str) -> LastRun | None:

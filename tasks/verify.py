@@ -15,8 +15,9 @@ from adapters.staging.duck import staging_errors
 from sync.errors import MarketsyncError, VerificationFailed
 from sync.records import Filter, Kind, RunRef
 from sync.report import ParcelReport, RunReport, VerificationLine, headline, summary
-from sync.verification import CountFacts, verify_counts
+from sync.verification import CountFacts, MemberCountFacts, verify_counts, verify_members
 from tasks.happened import kept_happened
+from tasks.lists import follows_lists
 from tasks.operate import INITIAL_FLOW
 from tasks.pulse import keep_pulse
 from tasks.report import keep_verification, kept_parts, kept_verification, next_steps, noted_findings, prune_runs, report_path
@@ -32,7 +33,7 @@ _STOPPED_BY_YOU = "Stopped by you; the same command goes on."
 def verify(run: RunRef) -> None:
     """Compares the counts of every kind. Raises VerificationFailed when a difference has no explanation."""
     kinds = settings_of(run).pull.kinds()
-    lines = tuple(_verify_kind(run, kind) for kind in kinds)
+    lines = tuple(_verify_kind(run, kind) for kind in kinds) + (_verify_lists(run) if follows_lists(run) else ())
     keep_verification(run, lines)
     unexplained = [line for line in lines if not line.explained]
     if unexplained:
@@ -64,6 +65,12 @@ def _verify_kind(run: RunRef, kind: Kind) -> VerificationLine:
         expected=connector.pull.expected(kind),
     )
     return verify_counts(kind, facts)
+
+
+def _verify_lists(run: RunRef) -> tuple[VerificationLine, ...]:
+    counts = installation(run.config).market.lists.counts(run.connector)
+    facts = MemberCountFacts(counts.counted, counts.members, counts.unlinked)
+    return (_verify_kind(run, Kind.LIST), verify_members(facts))
 
 
 def make_report(run: RunRef, started_at: datetime, error: BaseException | None = None) -> RunReport:

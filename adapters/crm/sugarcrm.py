@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from adapters.crm.sugarcrm_addresses import flagged_addresses, holders_of
+from adapters.crm.sugarcrm_lists import ListMembers, member_streams
 from adapters.crm.sugarcrm_opportunities import CONTACT, OpportunityContacts, wants_contacts, with_contacts
 from adapters.crm.sugarcrm_paging import (
     advanced,
@@ -42,6 +43,7 @@ from sync.records import Filter, Kind, Page, ReadRequest, Stream, Window
 ALWAYS = ("id", "date_modified")
 OVERLAP = timedelta(minutes=2)
 EVERYTHING = Filter()
+_FEW = (Kind.USER, Kind.LIST)  # an instance has hundreds of them: one connection reads them with the fewest calls
 
 
 class _Count(msgspec.Struct):
@@ -90,6 +92,7 @@ class SugarCrm:
         )
         self._api = SugarApi(wire, session)
         self._contacts = OpportunityContacts(self._api, patience, sleep)
+        self._members = ListMembers(self._api, page_rows, patience, sleep)
         self._connector = connector
         self._connections = connections
         self._page_rows = page_rows
@@ -139,10 +142,15 @@ class SugarCrm:
 
     def streams(self, request: ReadRequest) -> tuple[Stream, ...]:
         """Sixteen ranges of ids for everything, one stream for a window up to a day, one for named records. No call."""
-        return streams_of(request, 1 if request.kind is Kind.USER else self._connections)
+        if request.kind is Kind.LIST_MEMBER:
+            return member_streams(request)
+        return streams_of(request, 1 if request.kind in _FEW else self._connections)
 
     def pages(self, request: ReadRequest, stream: Stream, position: str | None = None) -> Iterator[Page]:
         """Reads one page per step, on demand. A stream without records gives one empty page."""
+        if request.kind is Kind.LIST_MEMBER:
+            yield from self._members.pages(request, stream, position)
+            return
         following: str | None = position or stream.start
         while following is not None:
             page = self._page(request, stream.name, following)

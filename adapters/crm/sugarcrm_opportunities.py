@@ -16,15 +16,15 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
 from urllib.parse import quote, urlencode
 
 import msgspec
 
+from adapters.crm.sugarcrm_bulk import Part, ask
 from adapters.crm.sugarcrm_session import SugarApi
 from adapters.http import PATIENT, Patience
 from adapters.http_messages import Answer, error_type
-from sync.errors import AccessDenied, ContractBroken, Transient
+from sync.errors import AccessDenied, Transient
 from sync.fields import ColumnType, FieldSpec, ValueType
 from sync.records import Kind, ReadRequest
 
@@ -35,13 +35,6 @@ MOST_PARTS = 50
 _LINK_ROWS = 100
 _SUBJECT = "the contacts of Opportunities"
 _LOG = logging.getLogger(__name__)
-
-
-class _Part(msgspec.Struct):
-    """One answer inside a bulk answer. `contents` is JSON, or text that holds JSON or a page for people."""
-
-    contents: msgspec.Raw
-    status: int
 
 
 class _Linked(msgspec.Struct):
@@ -55,7 +48,6 @@ class _LinkPage(msgspec.Struct):
     next_offset: int = -1
 
 
-_PARTS = msgspec.json.Decoder(list[_Part], strict=False)
 _LINK_PAGES = msgspec.json.Decoder(_LinkPage, strict=False)
 
 
@@ -127,30 +119,19 @@ class OpportunityContacts:
         return received
 
     def _ask(self, asked: Sequence[_Asked]) -> int:
-        requests = [{"url": self._url(one), "method": "GET"} for one in asked]
-        answer = self._api.call("POST", "bulk", subject=_SUBJECT, payload={"requests": requests})
-        try:
-            parts = _PARTS.decode(answer.body)
-        except msgspec.DecodeError:
-            parts = []
-        if len(parts) != len(asked):
-            raise ContractBroken(
-                f"a bulk call of {len(asked)} parts was answered with {len(parts)}",
-                where=self._where(),
-                todo="report this to the developers",
-            )
+        parts, received = ask(self._api, [self._url(one) for one in asked], subject=_SUBJECT)
         for one, part in zip(asked, parts, strict=True):
             self._take(one, part)
-        return answer.received_bytes
+        return received
 
     def _url(self, one: _Asked) -> str:
         query = {"fields": "id,opportunity_role,date_entered", "max_num": _LINK_ROWS, "order_by": "id:ASC", "offset": one.offset}
-        return f"{self._api.wire.version}/Opportunities/{quote(one.record_id, safe='')}/link/{LINK}?{urlencode(query)}"
+        return f"Opportunities/{quote(one.record_id, safe='')}/link/{LINK}?{urlencode(query)}"
 
-    def _take(self, one: _Asked, part: _Part) -> None:
+    def _take(self, one: _Asked, part: Part) -> None:
         one.refusal = None
         if part.status == 200:
-            page = _link_page(part.contents)
+            page = _link_page(part)
             if page is None:
                 one.refusal = Answer(503, {}, b"")  # a page for people in place of data: as busy as a server that says so
             else:
@@ -160,9 +141,9 @@ class OpportunityContacts:
         elif part.status == 403:
             one.done = one.denied = True
         elif part.status == 401 or issubclass(error_type(part.status), Transient):
-            one.refusal = _refusal(part)  # 401: the session ended between two parts; the next call renews it
+            one.refusal = part.answer  # 401: the session ended between two parts; the next call renews it
         else:
-            raise self._api.wire.error(_refusal(part), user=self._api.session.username, subject=_SUBJECT)
+            raise self._api.wire.error(part.answer, user=self._api.session.username, subject=_SUBJECT)
 
     def _denied(self) -> AccessDenied:
         user = self._api.session.username
@@ -176,21 +157,11 @@ class OpportunityContacts:
         return f"connector {self._api.wire.connector}, {_SUBJECT}"
 
 
-def _link_page(contents: msgspec.Raw) -> _LinkPage | None:
+def _link_page(part: Part) -> _LinkPage | None:
     try:
-        return _LINK_PAGES.decode(_unwrapped(contents))
+        return _LINK_PAGES.decode(part.body)
     except msgspec.DecodeError:
         return None
-
-
-def _unwrapped(contents: msgspec.Raw) -> bytes:
-    """Some releases send the contents of a part as text that holds JSON."""
-    found: Any = bytes(contents)
-    return msgspec.json.decode(found, type=str).encode() if found.lstrip()[:1] == b'"' else found
-
-
-def _refusal(part: _Part) -> Answer:
-    return Answer(part.status, {}, _unwrapped(part.contents))
 
 
 def _rank(one: _Linked) -> tuple[bool, datetime, str]:

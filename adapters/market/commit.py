@@ -18,6 +18,7 @@ from adapters.market.columns import current_table
 from adapters.market.database import Database
 from adapters.market.holding import hold, release
 from adapters.market.linking import put_links
+from adapters.market.lists import put_members
 from adapters.market.loading import incoming, is_lite, load, quote, run
 from adapters.market.merging import merge_people
 from adapters.market.removals import CHANGES, note_removals
@@ -103,6 +104,10 @@ class Commit:
             put_links(self._open(), self._parcel.connector, kind or self._parcel.kind, rows)
             self._note("crm_links", rows.count)
         return rows.count
+
+    def put_members(self, rows: Rows) -> int:
+        """Changes members of marketing lists by (list_id, kind, crm_id); the rows' other columns are overwritten. → how many differed."""
+        return put_members(self._open(), rows) if rows.count else 0
 
     def append(self, table: str, rows: Rows) -> int:
         """Adds entries to consent_ledger or outbox. → how many."""

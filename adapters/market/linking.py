@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, case, insert, or_, select, update
 
+from adapters.market.lists import link_members
 from adapters.market.loading import incoming, load
 from adapters.market.schema_books import crm_links
 from sync.records import Kind, Rows
@@ -17,6 +18,7 @@ def put_links(connection: Connection, connector: str, kind: Kind, rows: Rows) ->
     own = (crm_links.c.connector == connector) & (crm_links.c.kind == kind.value)
     if connection.execute(select(crm_links.c.crm_id).where(own).limit(1)).first() is None:
         load(connection, crm_links, rows)  # the first parcel of an initial sync: nothing to compare with
+        link_members(connection, connector, kind)
         return
     with incoming(connection, list(crm_links.c), rows) as new:
         same = and_(*(crm_links.c[name] == new.c[name] for name in _KEY))
@@ -29,3 +31,5 @@ def put_links(connection: Connection, connector: str, kind: Kind, rows: Rows) ->
             connection.execute(update(crm_links).where(same).where(differs).values(values))
         missing = select(*new.c).where(~select(crm_links.c.crm_id).where(same).exists())
         connection.execute(insert(crm_links).from_select(list(rows.columns), missing))
+        if "market_id" in new.c:
+            link_members(connection, connector, kind, new)

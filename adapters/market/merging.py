@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, false, func, insert, literal, or_, select, true, update
 
+from adapters.market.lists import move_members
 from adapters.market.schema import contacts, opportunities
 from adapters.market.schema_books import consent_ledger, crm_links, outbox
 from adapters.market.types import BIGINT, INSTANT
@@ -89,6 +90,7 @@ def _references() -> tuple[Any, ...]:
         links.values(market_id=_WINNER, origin=false()),  # the loser's record did not make the winner's row
         update(opportunities).where(opportunities.c.contact_id == _LOSER).values(contact_id=_WINNER, updated_at=_NOW),
         update(outbox).where(outbox.c.contact_id == _LOSER).values(contact_id=_WINNER),
+        move_members(_LOSER, _WINNER, _PEOPLE),
         update(contacts).where(contacts.c.merged_into == _LOSER).values(merged_into=_WINNER),
     )
 

@@ -40,6 +40,14 @@ marketing_list_members = Table(
     sqlite_with_rowid=False,
 )
 Index("ix_marketing_list_members_market_id", marketing_list_members.c.kind, marketing_list_members.c.market_id)
+_unlinked = marketing_list_members.c.market_id.is_(None)
+Index(
+    "ix_marketing_list_members_unlinked",
+    marketing_list_members.c.kind,
+    marketing_list_members.c.crm_id,
+    postgresql_where=_unlinked,
+    sqlite_where=_unlinked,
+)
 
 segments = Table(
     "segments",

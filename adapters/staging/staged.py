@@ -80,6 +80,7 @@ _REFERENCES: dict[Kind, tuple[str, ...]] = {
     Kind.LEAD: ("account_id", "owner_id"),
     Kind.CONTACT: ("account_id", "owner_id"),
     Kind.OPPORTUNITY: ("account_id", "contact_id", "owner_id"),
+    Kind.LIST: (),
 }
 
 

@@ -11,9 +11,17 @@ from typing import Any
 
 import sqlalchemy as sa
 
-KEYS = {"users": "user_id", "accounts": "account_id", "contacts": "contact_id", "opportunities": "opportunity_id"}
+KEYS = {
+    "users": "user_id",
+    "accounts": "account_id",
+    "contacts": "contact_id",
+    "opportunities": "opportunity_id",
+    "marketing_lists": "list_id",
+}
 POINTERS = {"owner_id": "users", "account_id": "accounts", "contact_id": "contacts", "user_id": "users", "opportunity_id": "opportunities"}
+POINTERS["list_id"] = "marketing_lists"
 TABLE_OF_KIND = {"user": "users", "account": "accounts", "lead": "contacts", "contact": "contacts", "opportunity": "opportunities"}
+TABLE_OF_KIND["list"] = "marketing_lists"
 BOOKS = {"alembic_version", "runs", "findings", "parcels", "key_sequences"}
 OWN_CLOCK = {
     "created_at",
@@ -25,6 +33,8 @@ OWN_CLOCK = {
     "first_held_at",
     "last_held_at",
     "released_at",
+    "members_read_at",
+    "left_at",
 }
 STAMPS_ELSEWHERE = {"consent_ledger": {"at"}, "outbox": {"next_try_at", "acknowledged_at"}, "field_catalogue": {"added_at", "seen_at"}}
 OWN_IDS = {"entry_id", "outbox_id", "quarantine_id", "parcel_id", "run_id"}

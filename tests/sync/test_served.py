@@ -14,8 +14,8 @@ def _told(**more: object) -> list[str]:
 
 
 def test_conn_5_and_conn_6_options_that_have_no_effect_yet_are_named() -> None:
-    (message,) = _told(pull={"marketing_lists": True}, push={"scores": True})
-    assert message.endswith("pull.marketing_lists, push.scores")
+    (message,) = _told(pull={"custom_objects": True}, push={"scores": True})
+    assert message.endswith("pull.custom_objects, push.scores")
 
 
 def test_the_defaults_promise_nothing_that_is_not_done() -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from sync.records import Kind
-from sync.verification import CountFacts, verify_counts
+from sync.verification import CountFacts, MemberCountFacts, verify_counts, verify_members
 
 AGREED = CountFacts(
     crm_all=100, crm_filtered=100, crm_since=0, crm_deleted=0, market_linked=100, market_rows=100, market_held=0, market_since=0
@@ -91,3 +91,15 @@ def test_init_6_what_changes_no_number_is_a_remark_so_that_the_explanations_add_
         "3 held in quarantine (1 lead shares a row with another record of the same person; the configuration"
     )
     assert verify_counts(Kind.LEAD, replace(AGREED, market_rows=98)).explanation.startswith("equal (2 leads")
+
+
+def test_list_2_what_the_crm_counts_and_does_not_show_is_told() -> None:
+    line = verify_members(MemberCountFacts(crm_counted=12, market=10, unlinked=3))
+    assert (line.kind, line.crm, line.market) == (Kind.LIST_MEMBER, 12, 10)
+    assert line.explanation == "2 counted by the CRM and not shown to the syncing user (3 without a row in Market)"
+
+
+def test_del_6_members_who_stay_although_they_were_deleted_are_told() -> None:
+    line = verify_members(MemberCountFacts(crm_counted=10, market=11, unlinked=0))
+    assert line.explanation == "1 stay on their list although the CRM counts them no more: deletion takes nobody off"
+    assert verify_members(MemberCountFacts(10, 10, 0)).explanation == "equal"

@@ -225,8 +225,10 @@ def _module_route(visit: Visit, method: str, parts: list[str]) -> Response:
             return writing.delete_record(visit, module, record_id)
         case ("POST", [record_id, "link"]):
             return linking.add_links(visit, module, record_id)
-        case ("GET", [record_id, "link", name]):
+        case ("GET", [record_id, "link", name]) | ("GET", [record_id, "link", name, "filter"]):
             return linking.list_link(visit, module, record_id, name)
+        case ("GET", [record_id, "link", name, "count"]) | ("GET", [record_id, "link", name, "filter", "count"]):
+            return linking.count_link(visit, module, record_id, name)
         case ("DELETE", [record_id, "link", name, far_id]):
             return linking.remove_link(visit, module, record_id, name, far_id)
     raise ApiError("no_method", f"Could not find a route for {method} {'/'.join(parts)}")

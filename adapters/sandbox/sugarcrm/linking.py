@@ -11,7 +11,7 @@ from adapters.sandbox.sugarcrm.errors import ApiError
 from adapters.sandbox.sugarcrm.filter_sql import Sql
 from adapters.sandbox.sugarcrm.instance import Instance
 from adapters.sandbox.sugarcrm.links import Side, side
-from adapters.sandbox.sugarcrm.reading import list_records
+from adapters.sandbox.sugarcrm.reading import count_records, list_records
 from adapters.sandbox.sugarcrm.visit import Visit
 
 _ROLE_FIELD = "opportunity_role"
@@ -21,18 +21,26 @@ def list_link(visit: Visit, module: str, record_id: str, link: str) -> Response:
     """A page of the far side. Contacts of a deal come with their `opportunity_role`."""
     where = _side(visit, module, record_id, link)
     rel = where.relationship
-    if rel.key:
-        among = Sql("id in (select value from json_each(?))", (orjson.dumps(_by_key(visit, where, record_id)).decode(),))
-    else:
-        sql = f"id in (select {where.far} from links where rel = ? and {where.near} = ?)"
-        among = Sql(sql, (rel.name, record_id))
-    page = list_records(visit, where.far_module, among)
+    page = list_records(visit, where.far_module, _far_side(visit, where, record_id))
     if rel.name != "opportunities_contacts" or where.far_module != "Contacts":
         return page
     document = orjson.loads(page.body)
     for record in document["records"]:
         record[_ROLE_FIELD] = visit.instance.records.links.role(where, record_id, record["id"])
     return Response(200, orjson.dumps(document), rows=page.rows)
+
+
+def count_link(visit: Visit, module: str, record_id: str, link: str) -> Response:
+    """`GET <Module>/<id>/link/<name>/count`: how many records of the far side this user may see."""
+    where = _side(visit, module, record_id, link)
+    return count_records(visit, where.far_module, _far_side(visit, where, record_id))
+
+
+def _far_side(visit: Visit, where: Side, record_id: str) -> Sql:
+    if where.relationship.key:
+        return Sql("id in (select value from json_each(?))", (orjson.dumps(_by_key(visit, where, record_id)).decode(),))
+    sql = f"id in (select {where.far} from links where rel = ? and {where.near} = ?)"
+    return Sql(sql, (where.relationship.name, record_id))
 
 
 def add_links(visit: Visit, module: str, record_id: str) -> Response:

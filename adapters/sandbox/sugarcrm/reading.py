@@ -60,10 +60,10 @@ def page_body(next_offset: int, lines: list[bytes]) -> bytes:
     return b",".join([head + lines[0], *lines[1:-1], lines[-1] + b"]}"] if lines[1:] else [head + lines[0] + b"]}"])
 
 
-def count_records(visit: Visit, module: str) -> Response:
+def count_records(visit: Visit, module: str, among: Sql | None = None) -> Response:
     """How many records a filter finds."""
     visit.instance.check_module(visit.session.login, module, "list")
-    query = read_query(visit, module, None)
+    query = read_query(visit, module, among)
     if query.rest.parts:
         return reply({"record_count": len(_matching(visit, module, query))})
     return reply({"record_count": visit.instance.records.tables[module].count(query.where.text, query.where.values)})
@@ -90,7 +90,7 @@ def reader_for(visit: Visit, module: str) -> Reader:
 
 def read_query(visit: Visit, module: str, among: Sql | None) -> Query:
     """The request's parameters, from body, query or the bracketed form of the query."""
-    document = visit.body.get("filter", nested(visit.request.query).get("filter"))
+    document = visit.body.get("filter", _asked_filter(visit))
     reader = reader_for(visit, module)
     order = _order(str(visit.asked("order_by") or ""), reader)
     parts = split(parse_filter(document, reader), reader.module, order[0][0])
@@ -109,6 +109,17 @@ def read_query(visit: Visit, module: str, among: Sql | None) -> Query:
         order_by=str(visit.asked("order_by") or ""),
     )
     return Query(where, Group("and", parts.rest), order, limit, offset, deleted)
+
+
+def _asked_filter(visit: Visit) -> Any:
+    """The filter of a query: in brackets, or as one JSON text."""
+    found = nested(visit.request.query).get("filter")
+    if not isinstance(found, str) or not found:
+        return found
+    try:
+        return json.loads(found)
+    except json.JSONDecodeError:
+        raise ApiError("invalid_parameter", "Invalid JSON in parameter: filter") from None
 
 
 def _number(visit: Visit, name: str, default: int, cap: int | None) -> int:

@@ -140,6 +140,9 @@ def _lists() -> None:
     )
     op.create_index("ux_marketing_lists_crm_id", "marketing_lists", ["connector", "crm_id"], unique=True)
     op.create_index("ix_marketing_list_members_market_id", "marketing_list_members", ["kind", "market_id"])
+    unlinked = text("market_id IS NULL")
+    name = "ix_marketing_list_members_unlinked"
+    op.create_index(name, "marketing_list_members", ["kind", "crm_id"], postgresql_where=unlinked, sqlite_where=unlinked)
 
 
 def _segments() -> None:
