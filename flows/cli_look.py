@@ -32,7 +32,7 @@ def status(terminal: Terminal, connector: str | None, as_json: bool) -> None:
     names = connectors_named(terminal.config, connector)
     found = [status_of(terminal.config, name) for name in names] if has_market(terminal.config) else []
     if as_json:
-        click.echo(json.dumps([_as_json(each) for each in found], indent=1, default=_plain))
+        click.echo(json.dumps([_as_json(terminal, each) for each in found], indent=1, default=_plain))
         return
     if not found:
         click.echo(f"{_NOTHING_YET} {typed(terminal, 'run initial')} begins." if names else "No connector is configured.")
@@ -40,7 +40,9 @@ def status(terminal: Terminal, connector: str | None, as_json: bool) -> None:
         _show_connector(terminal, each)
 
 
-def _as_json(each: ConnectorStatus) -> dict[str, object]:
+def _as_json(terminal: Terminal, each: ConnectorStatus) -> dict[str, object]:
+    from tasks.reconciled import staleness_of
+
     kinds = {
         one.kind.plural: {
             "synced_until": one.synced_until,
@@ -54,6 +56,7 @@ def _as_json(each: ConnectorStatus) -> dict[str, object]:
         "url": each.url,
         "initial_sync_complete": each.complete,
         "kinds": kinds,
+        "reconciliation": asdict(staleness_of(terminal.config, each.name)),
         "runs": [asdict(run) for run in each.runs],
     }
 
