@@ -74,12 +74,14 @@ def _reconcile(run: RunRef, kinds: tuple[Kind, ...], until: datetime | None) -> 
 
 def _compare(run: RunRef, one: Slice, schema: str) -> None:
     ref = extract_slice(run, one, schema)
-    unread = compare_slice(run, one, ref)
-    bring_in(run, ref, schema, cursor_moves=False)
-    refs: tuple[ParcelRef, ...] = (ref,)
-    if unread:
-        named = extract_unread(run, one, schema, unread)
-        note_absent(run, one, named, schema, unread)
+    compared = compare_slice(run, one, ref)
+    refs: list[ParcelRef] = []
+    if not compared.alike:
+        bring_in(run, ref, schema, cursor_moves=False)
+        refs.append(ref)
+    if compared.unread:
+        named = extract_unread(run, one, schema, compared.unread)
+        note_absent(run, one, named, schema, compared.unread)
         bring_in(run, named, schema, cursor_moves=False)
-        refs = (ref, named)
-    settle_slice(run, one, refs)
+        refs.append(named)
+    settle_slice(run, one, compared, tuple(refs))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -105,15 +105,29 @@ def _stage(
     return stage_request(run, request, purpose, readings, began(open_crm(run.config, run.connector), one.keys))
 
 
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What comparing one slice told. `alike`: Market has each of the `records` that came as it came, so there is nothing to commit.
+    `unread`: records that Market has in this range and that did not come."""
+
+    records: int
+    alike: bool
+    unread: tuple[str, ...] = ()
+
+
 @task(name="compare slice", task_run_name="compare {one.kind.plural} of {run.connector} from {one.keys.low}", **RETRY)
-def compare_slice(run: RunRef, one: Slice, ref: ParcelRef) -> tuple[str, ...]:
-    """Says which records Market has in this range that did not come, and notes which columns differ most (names only)."""
+def compare_slice(run: RunRef, one: Slice, ref: ParcelRef) -> Comparison:
+    """Compares ids and hashes, and notes which columns differ most (names only). A parcel in which nothing differs goes at once."""
     home = installation(run.config)
     with home.parcels.open(ref) as parcel:
         parcel.learn("slice_links", home.market.slices.links(run.connector, one.kind, one.keys))
         unread = slicing.unread(parcel)
-        keep_compared(run, "compare", one.keys.low, Compared(one.kind, columns=_differing_columns(run, home, parcel)))
-    return unread
+        compared = Comparison(slicing.records(parcel), slicing.is_alike(parcel), unread)
+        if not compared.alike:
+            keep_compared(run, "compare", one.keys.low, Compared(one.kind, columns=_differing_columns(run, home, parcel)))
+    if compared.alike:
+        home.parcels.discard(ref)
+    return compared
 
 
 def _differing_columns(run: RunRef, home: Installation, parcel: Parcel) -> dict[str, int]:
@@ -171,11 +185,12 @@ def _told_apart(run: RunRef, one: Slice, schema: str, absent: tuple[Removal, ...
 
 
 @task(name="settle slice", task_run_name="settle {one.kind.plural} of {run.connector} from {one.keys.low}", **RETRY)
-def settle_slice(run: RunRef, one: Slice, refs: tuple[ParcelRef, ...]) -> None:
+def settle_slice(run: RunRef, one: Slice, compared: Comparison, refs: tuple[ParcelRef, ...]) -> None:
     """The slice is compared: what its committed parcels came to is counted, and its turn is over. Done twice, it is done once."""
     home = installation(run.config)
     silent_before = _silent_before(run, one.kind)
-    found = slicing.total(_outcome(home, ref, silent_before) for ref in refs)
+    alike = slicing.SliceOutcome(compared.records if compared.alike else 0)
+    found = slicing.total([alike, *(_outcome(home, ref, silent_before) for ref in refs)])
     home.market.slices.note_checked(run.connector, one, records=found.compared, healed=found.healed + found.missing, now=now())
     counted = Compared(one.kind, 1, found.compared, found.healed, found.missing, recent=found.recent)
     keep_compared(run, "settle", one.keys.low, counted)

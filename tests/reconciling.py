@@ -33,15 +33,17 @@ def reconcile(road: PullRoad, schema: str, kinds: Sequence[Kind] = (Kind.CONTACT
 
 def compare(road: PullRoad, run: RunRef, one: Slice, schema: str) -> None:
     ref = extract_slice.fn(run, one, schema)
-    unread = compare_slice.fn(run, one, ref)
-    bring_in(run, ref)
-    refs = [ref]
-    if unread:
-        named = extract_unread.fn(run, one, schema, unread)
-        note_absent.fn(run, one, named, schema, unread)
+    compared = compare_slice.fn(run, one, ref)
+    refs = []
+    if not compared.alike:
+        bring_in(run, ref)
+        refs.append(ref)
+    if compared.unread:
+        named = extract_unread.fn(run, one, schema, compared.unread)
+        note_absent.fn(run, one, named, schema, compared.unread)
         bring_in(run, named)
         refs.append(named)
-    settle_slice.fn(run, one, tuple(refs))
+    settle_slice.fn(run, one, compared, tuple(refs))
 
 
 def bring_in(run: RunRef, ref: ParcelRef) -> None:

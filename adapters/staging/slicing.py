@@ -30,6 +30,12 @@ WHERE crm_id NOT IN (SELECT crm_id FROM facts WHERE crm_id IS NOT NULL)
 ORDER BY crm_id
 """
 _UNREAD = "(SELECT crm_id FROM slice_links WHERE living AND NOT left_scope)"
+_NEWS = """
+SELECT (SELECT count(*) FROM broken) + (
+    SELECT count(*) FROM facts LEFT JOIN slice_links AS link ON link.crm_id = facts.crm_id
+    WHERE link.crm_id IS NULL OR link.row_hash IS DISTINCT FROM facts.row_hash OR NOT link.living OR link.left_scope
+)
+"""
 _DIFFERING = """
 SELECT DISTINCT link.market_id FROM slice_links AS link JOIN facts USING (crm_id)
 WHERE link.row_hash IS DISTINCT FROM facts.row_hash ORDER BY link.market_id
@@ -81,6 +87,16 @@ def unread(parcel: Parcel) -> tuple[str, ...]:
     """Living records in scope that Market has in this range and that did not come. Needs `slice_links`; makes `facts`."""
     gather_facts(parcel)
     return tuple(row[0] for row in parcel.execute(_ABSENT.format(known=_UNREAD)).fetchall())
+
+
+def is_alike(parcel: Parcel) -> bool:
+    """Whether Market has every record that came as it came. Needs `facts`, `slice_links`."""
+    return parcel.scalar(_NEWS) == 0
+
+
+def records(parcel: Parcel) -> int:
+    """How many records came. Needs `facts`."""
+    return parcel.scalar("SELECT count(*) FROM facts")
 
 
 def differing_rows(parcel: Parcel) -> tuple[int, ...]:

@@ -78,8 +78,12 @@ def test_an_edit_that_moved_no_stamp_is_healed_and_its_column_is_named(tmp_path:
         assert stage.contact(second)["department"] == "Night shift"
         after = {row["crm_id"]: row["updated_at"] for row in stage.road.rows("SELECT crm_id, updated_at FROM contacts")}
         assert {crm_id for crm_id in after if after[crm_id] != before[crm_id]} == {first, second}
+        stage.crm.control.reset_calls()
+        mark = stage.road.market.mark()
         again = stage.reconcile()
         assert (again.records, again.healed, again.columns) == (36, 0, {})
+        assert stage.road.market.mark() == mark, "where nothing differs nothing is committed, and other flows need not plan again"
+        assert len(stage.crm.control.calls(module="Contacts")) == 4, "one page per slice, and no call beside it"
 
 
 def test_deletions_without_a_trace_are_noted_as_removals(tmp_path: Path, market_url: str) -> None:
@@ -134,9 +138,10 @@ def test_what_core_sync_committed_meanwhile_is_not_overwritten_with_what_was_rea
         stage.road.bring_in(named, gate=False)
         stage.road.market.removals.note("acme", Kind.CONTACT, [Removal(gone)], run_id="core", now=now())
         stage.road.market.removals.apply("acme", Kind.CONTACT, now=now())
-        assert compare_slice.fn(run, one, ref) == ()
+        compared = compare_slice.fn(run, one, ref)
+        assert compared.unread == ()
         bring_in(run, ref)
-        settle_slice.fn(run, one, (ref,))
+        settle_slice.fn(run, one, compared, (ref,))
         assert stage.contact(edited)["title"] == "After"
         assert stage.contact(gone)["deleted_date"] is not None and stage.contact(gone)["title"] != "Before"
         assert stage.contact(silent)["title"] == "Silent"
@@ -187,13 +192,12 @@ def test_suspects_that_the_crm_still_has_are_brought_in_and_not_removed(tmp_path
         ref = extract_slice.fn(run, one, stage.schema)
         stage.crm.control.hide_rows("mkt_sync", "Contacts", [hidden], hidden=False)
         stage.crm.control.write_raw("Contacts", hidden, {"title": "Silent"})
-        unread = compare_slice.fn(run, one, ref)
-        assert unread == (hidden,)
-        named = extract_unread.fn(run, one, stage.schema, unread)
-        note_absent.fn(run, one, named, stage.schema, unread)
-        bring_in(run, ref)
+        compared = compare_slice.fn(run, one, ref)
+        assert (compared.unread, compared.alike, compared.records) == ((hidden,), True, 8)
+        named = extract_unread.fn(run, one, stage.schema, compared.unread)
+        note_absent.fn(run, one, named, stage.schema, compared.unread)
         bring_in(run, named)
-        settle_slice.fn(run, one, (ref, named))
+        settle_slice.fn(run, one, compared, (named,))
         [found] = compared_of(stage.road.config, run.run_id)
         assert (found.records, found.healed, found.gone) == (9, 1, 0)
         assert stage.waiting() == [] and stage.contact(hidden)["title"] == "Silent"
