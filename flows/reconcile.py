@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from prefect import flow
 from prefect.runtime import flow_run
 
+from flows.changes import follow_removals
 from flows.pull import bring_in
 from sync.errors import GateRejected
 from sync.records import Kind, ParcelRef, RunRef
@@ -22,7 +23,8 @@ from tasks.reconcile import (
     settle_slice,
 )
 from tasks.reconciled import RECONCILIATION_FLOW, note_reconciled
-from tasks.runs import begin, only_run
+from tasks.removals import refuse_green
+from tasks.runs import begin_following, only_run
 from tasks.schema import replicate_schema
 from tasks.verify import make_report, report_failure
 from tasks.wiring import config_path, now
@@ -47,15 +49,16 @@ def reconciliation(
     with only_run(run):
         started_at = now()
         try:
-            kinds = kinds_to_compare(run, begin(run), kind)
-            _reconcile(run, kinds, None if everything else started_at + timedelta(minutes=minutes_to_compare(run, minutes)))
+            kinds = kinds_to_compare(run, begin_following(run), kind)
+            until = None if everything else started_at + timedelta(minutes=minutes_to_compare(run, minutes))
+            _reconcile(run, kinds, started_at, until)
         except BaseException as error:
             report_failure(run, started_at, error)
             raise
         return make_report(run, started_at).run_id
 
 
-def _reconcile(run: RunRef, kinds: tuple[Kind, ...], until: datetime | None) -> None:
+def _reconcile(run: RunRef, kinds: tuple[Kind, ...], started_at: datetime, until: datetime | None) -> None:
     schema = replicate_schema(run)
     rejected: list[GateRejected] = []
     try:
@@ -66,10 +69,12 @@ def _reconcile(run: RunRef, kinds: tuple[Kind, ...], until: datetime | None) -> 
                 _compare(run, one, schema)
             except GateRejected as rejection:  # the other slices go on; the run fails at its end (GATE-3)
                 rejected.append(rejection)
+        follow_removals(run, kinds, schema, started_at)
     finally:
         note_reconciled(run)
     if rejected:
         raise rejected[0]
+    refuse_green(run)
 
 
 def _compare(run: RunRef, one: Slice, schema: str) -> None:

@@ -18,7 +18,7 @@ from tasks.commit import COMMITTED
 from tasks.extract import fields_of, stage_request
 from tasks.overtaken import began
 from tasks.progress import Step, tell
-from tasks.reconciled import keep_compared, refuse_too_early
+from tasks.reconciled import keep_compared
 from tasks.report import forget_empty_part
 from tasks.schema import readings_of
 from tasks.wiring import RETRY, Installation, installation, now, open_crm, settings_of
@@ -30,8 +30,7 @@ _GOES_ON_S = 3_600  # an older slice that a stopped run left is read afresh
 
 
 def kinds_to_compare(run: RunRef, kinds: tuple[Kind, ...], only: str | None) -> tuple[Kind, ...]:
-    """The kinds of this run, once there is something to compare (FLOW-2). Raises ConfigError: `only` is no kind, or is not pulled."""
-    refuse_too_early(run.config, run.connector)
+    """The kinds of this run: all that are pulled, or one. Raises ConfigError where that one is no kind, or is not pulled."""
     if only is None:
         return kinds
     chosen = tuple(kind for kind in kinds if only in (kind.value, kind.plural))
@@ -122,12 +121,23 @@ def compare_slice(run: RunRef, one: Slice, ref: ParcelRef) -> Comparison:
     with home.parcels.open(ref) as parcel:
         parcel.learn("slice_links", home.market.slices.links(run.connector, one.kind, one.keys))
         unread = slicing.unread(parcel)
+        _withdraw_removals(home, one, parcel)
         compared = Comparison(slicing.records(parcel), slicing.is_alike(parcel), unread)
         if not compared.alike:
             keep_compared(run, "compare", one.keys.low, Compared(one.kind, columns=_differing_columns(run, home, parcel)))
     if compared.alike:
         home.parcels.discard(ref)
     return compared
+
+
+def _withdraw_removals(home: Installation, one: Slice, parcel: Parcel) -> None:
+    """What waits to be removed, held by the brake perhaps, and is here again is not to be removed any more (DEL-2)."""
+    slices, connector = home.market.slices, parcel.ref.connector
+    began_at = datetime.fromisoformat(parcel.told("began_at") or now().isoformat())
+    waiting = slices.waiting_removals(connector, one.kind, one.keys, began_at)
+    back = slicing.came(parcel, waiting) if waiting else ()
+    if back:
+        slices.withdraw_removals(connector, one.kind, back)
 
 
 def _differing_columns(run: RunRef, home: Installation, parcel: Parcel) -> dict[str, int]:
@@ -159,6 +169,7 @@ def note_absent(run: RunRef, one: Slice, ref: ParcelRef, schema: str, ids: tuple
     home, connector = installation(run.config), settings_of(run)
     with home.parcels.open(ref) as parcel:
         absent = slicing.absent(parcel, ids)
+        _withdraw_removals(home, one, parcel)
     gone, left = _told_apart(run, one, schema, absent)
     at = now()
     if gone and connector.pull.deletions.on:

@@ -22,7 +22,7 @@ def refuse_too_early(config: str, name: str) -> None:
     """FLOW-2: raises ConfigError before the initial sync is complete."""
     if not has_market(config) or not initial_sync_is_complete(config, name):
         raise ConfigError(
-            f"the initial sync of {name} is not complete, so there is nothing to compare yet",
+            f"the initial sync of {name} has not completed, so there is nothing to compare yet",
             where=f"connector {name}",
             todo=f"{typed_command(config, f'run initial --connector {name}')} completes it.",
         )

@@ -1,4 +1,4 @@
-"""The reconciliation without Prefect's engine: choose → per slice extract, compare, bring in, look for what did not come, settle."""
+"""The reconciliation without Prefect's engine: the flow's own functions, whose tasks are called as plain functions."""
 
 from __future__ import annotations
 
@@ -6,17 +6,21 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 
+import flows.changes
+import flows.pull
+import flows.reconcile
 from sync.reconciled import Compared
 from sync.records import Kind, ParcelRef, RunRef
-from sync.slices import Slice
 from tasks.check import check
 from tasks.commit import commit
 from tasks.plan import plan
-from tasks.reconcile import choose_slices, compare_slice, extract_slice, extract_unread, note_absent, settle_slice
+from tasks.reconcile import choose_slices
 from tasks.reconciled import compared_of
+from tests.core_road import without_engine
 from tests.pull_road import PullRoad
 
 _numbers = itertools.count(1)
+_FLOWS = (flows.reconcile, flows.changes, flows.pull)
 
 
 def new_run(road: PullRoad) -> RunRef:
@@ -24,26 +28,12 @@ def new_run(road: PullRoad) -> RunRef:
 
 
 def reconcile(road: PullRoad, schema: str, kinds: Sequence[Kind] = (Kind.CONTACT,), most: int | None = None) -> dict[Kind, Compared]:
-    """A whole run, or the first `most` slices of it, as `flows.reconcile` does it. → what was found, by kind."""
+    """All slices, or the first `most` of them; what vanished waits to be removed. → what was found, by kind."""
     run = new_run(road)
-    for one in choose_slices.fn(run, tuple(kinds))[:most]:
-        compare(road, run, one, schema)
+    with without_engine(_FLOWS):
+        for one in choose_slices.fn(run, tuple(kinds))[:most]:
+            flows.reconcile._compare(run, one, schema)
     return {each.kind: each for each in compared_of(road.config, run.run_id)}
-
-
-def compare(road: PullRoad, run: RunRef, one: Slice, schema: str) -> None:
-    ref = extract_slice.fn(run, one, schema)
-    compared = compare_slice.fn(run, one, ref)
-    refs = []
-    if not compared.alike:
-        bring_in(run, ref)
-        refs.append(ref)
-    if compared.unread:
-        named = extract_unread.fn(run, one, schema, compared.unread)
-        note_absent.fn(run, one, named, schema, compared.unread)
-        bring_in(run, named)
-        refs.append(named)
-    settle_slice.fn(run, one, compared, tuple(refs))
 
 
 def bring_in(run: RunRef, ref: ParcelRef) -> None:

@@ -14,7 +14,7 @@ from adapters.market.arrow import arrow_schema, fetch
 from adapters.market.columns import current_table
 from adapters.market.database import Database
 from adapters.market.schema_books import crm_links
-from adapters.market.schema_following import slices
+from adapters.market.schema_following import removals, slices
 from adapters.market.types import Instant
 from sync.records import KeyRange, Kind
 from sync.slices import Slice
@@ -75,6 +75,20 @@ class Slices:
         with self._database.writing() as connection:
             connection.execute(update(slices).where(which).values(checked_at=now, records=records, healed=healed))
 
+    def waiting_removals(self, connector: str, kind: Kind, keys: KeyRange, before: datetime) -> tuple[str, ...]:
+        """Records of the range that wait to be removed since before that instant (our clock)."""
+        own = [removals.c.connector == connector, removals.c.kind == kind.value, removals.c.noted_at < before]
+        query = select(removals.c.crm_id).where(*own, *_within(removals.c.crm_id, keys)).order_by(removals.c.crm_id)
+        with self._database.reading() as connection:
+            return tuple(connection.execute(query).scalars())
+
+    def withdraw_removals(self, connector: str, kind: Kind, crm_ids: Sequence[str]) -> None:
+        """These records were seen living since: they wait no longer."""
+        own = (removals.c.connector == connector) & (removals.c.kind == kind.value)
+        with self._database.writing() as connection:
+            for first in range(0, len(crm_ids), _AT_ONCE):
+                connection.execute(delete(removals).where(own, removals.c.crm_id.in_(crm_ids[first : first + _AT_ONCE])))
+
     def links(self, connector: str, kind: Kind, keys: KeyRange) -> pa.Table:
         """(crm_id, market_id, row_hash, living, left_scope) of every record in the range that Market knows."""
         columns = [crm_links.c[name] for name in ("crm_id", "market_id", "row_hash", "living", "left_scope")]
@@ -109,10 +123,11 @@ def _own(connector: str, kind: Kind) -> ColumnElement[bool]:
 
 
 def _links(connector: str, kind: Kind, keys: KeyRange) -> ColumnElement[bool]:
-    found = [crm_links.c.connector == connector, crm_links.c.kind == kind.value]
-    found += [crm_links.c.crm_id >= keys.low] if keys.low else []
-    found += [crm_links.c.crm_id < keys.high] if keys.high else []
-    return and_(*found)
+    return and_(crm_links.c.connector == connector, crm_links.c.kind == kind.value, *_within(crm_links.c.crm_id, keys))
+
+
+def _within(crm_id: ColumnElement[str], keys: KeyRange) -> list[ColumnElement[bool]]:
+    return [*([crm_id >= keys.low] if keys.low else []), *([crm_id < keys.high] if keys.high else [])]
 
 
 def _readable(column: ColumnElement[Any]) -> ColumnElement[Any]:

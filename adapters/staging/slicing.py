@@ -99,6 +99,12 @@ def records(parcel: Parcel) -> int:
     return parcel.scalar("SELECT count(*) FROM facts")
 
 
+def came(parcel: Parcel, ids: Sequence[str]) -> tuple[str, ...]:
+    """Those of these records that came, living. Needs `facts`."""
+    parcel.learn("looked_for", pa.table({"crm_id": pa.array(list(ids), pa.string())}))
+    return tuple(row[0] for row in parcel.execute("SELECT crm_id FROM looked_for JOIN facts USING (crm_id) ORDER BY crm_id").fetchall())
+
+
 def differing_rows(parcel: Parcel) -> tuple[int, ...]:
     """Market keys behind records that are not as they were last read. Needs `facts`, `slice_links`."""
     return tuple(row[0] for row in parcel.execute(_DIFFERING).fetchall())

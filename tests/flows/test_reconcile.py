@@ -14,7 +14,7 @@ from prefect.client.schemas.objects import State
 from adapters.market.books import Run
 from adapters.sandbox.sugarcrm import RunningSandbox
 from flows.reconcile import reconciliation
-from sync.errors import AlreadyRunning, ConfigError, GateRejected
+from sync.errors import AlreadyRunning, ConfigError, DeletionHeld, GateRejected
 from sync.records import Kind
 from tasks.operate import lock_name
 from tasks.reconciled import RECONCILIATION_FLOW, compared_of
@@ -56,7 +56,7 @@ def ids(crm: RunningSandbox) -> list[str]:
 def test_flow_2_nothing_is_compared_before_the_initial_sync_is_complete(tmp_path: Path) -> None:
     with synced(tmp_path, complete=False) as (road, _):
         error = reconcile(road).result(raise_on_failure=False)
-        assert isinstance(error, ConfigError) and "initial sync of acme is not complete" in str(error)
+        assert isinstance(error, ConfigError) and "initial sync of acme has not completed" in str(error)
 
 
 @pytest.mark.usefixtures("prefect_server")
@@ -83,6 +83,7 @@ def test_a_run_compares_heals_deletes_and_tells_and_stops_when_its_time_is_up(tm
         [row] = road.rows("SELECT deleted_date FROM contacts WHERE crm_id = :id", id=hidden)
         assert row["deleted_date"] is not None
         told = {each["topic"]: each["message"] for each in road.rows("SELECT topic, message FROM findings")}
+        assert told.keys() >= {"silent change", "vanished record", "reconciliation"}
         assert "mostly in title" in told["silent change"] and "1 contact vanished" in told["vanished record"]
         assert "1 of 5 slices was never compared" in told["reconciliation"]
         state = reconcile(road)
@@ -93,9 +94,23 @@ def test_a_run_compares_heals_deletes_and_tells_and_stops_when_its_time_is_up(tm
 
 
 @pytest.mark.usefixtures("prefect_server")
+def test_del_8_the_brake_holds_what_vanished_in_mass_until_somebody_answers(tmp_path: Path) -> None:
+    """DEL-8: team security was set up wrongly, and half of the contacts are out of the syncing user's sight."""
+    with synced(tmp_path, more="") as (road, crm):
+        crm.control.hide_rows("mkt_sync", "Contacts", ids(crm)[:30])
+        for _ in range(2):
+            error = reconcile(road, kind="contacts").result(raise_on_failure=False)
+            assert isinstance(error, DeletionHeld) and "30 contacts (50%) would be deleted" in str(error)
+            assert road.rows("SELECT count(*) AS n FROM contacts WHERE deleted_date IS NOT NULL") == [{"n": 0}]
+        crm.control.hide_rows("mkt_sync", "Contacts", ids(crm), hidden=False)
+        assert reconcile(road, kind="contacts").is_completed()
+        assert road.rows("SELECT count(*) AS n FROM removals") == [{"n": 0}], "what is back in sight waits no longer"
+
+
+@pytest.mark.usefixtures("prefect_server")
 def test_a_slice_that_the_checks_stop_does_not_keep_the_others_from_being_compared_gate_3(tmp_path: Path) -> None:
     """GATE-3: the run fails in the end, and the slice stays the stalest."""
-    with synced(tmp_path, more="") as (road, crm):
+    with synced(tmp_path, more="[gate]\nmin_rows_for_share = 10\n") as (road, crm):
         wanted = ids(crm)
         for crm_id in wanted[:15]:
             crm.control.write_raw("Contacts", crm_id, {"birthdate": "0000-00-00"})
@@ -129,5 +144,5 @@ def test_the_command_says_in_words_and_for_programs_what_was_found(tmp_path: Pat
 def test_the_command_refuses_before_anything_is_started_flow_2(tmp_path: Path) -> None:
     with synced(tmp_path, complete=False):
         refused = typed(tmp_path, "reconcile")
-        assert refused.exit_code == 2 and "initial sync of acme is not complete" in refused.output
+        assert refused.exit_code == 2 and "initial sync of acme has not completed" in refused.output
         assert typed(tmp_path, "reconcile", "--all", "--minutes", "3").exit_code == 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from adapters.market.engine import Market
-from sync.records import EVERY_KEY, KeyRange, Kind
+from sync.records import EVERY_KEY, KeyRange, Kind, Removal
 from sync.slices import Slice
 from tests.adapters.market.building import AT, NOW, ask, link, person, put, put_links
 
@@ -73,3 +73,14 @@ def test_rows_come_with_the_record_that_owns_them(market: Market) -> None:
         {"market_id": 2, "owner_crm_id": None, "title": None, "opt_out": False},
     ]
     assert market.slices.rows(Kind.CONTACT, ("title",), ()).num_rows == 0
+
+
+def test_what_waits_to_be_removed_is_withdrawn_when_it_was_seen_living_since_del_2(market: Market) -> None:
+    """DEL-2"""
+    put_links(market, *(link(f"c{number}", number) for number in range(4)))
+    market.removals.note("acme", Kind.CONTACT, [Removal(f"c{number}") for number in range(4)], run_id="r", now=NOW)
+    later = NOW + timedelta(seconds=1)
+    assert market.slices.waiting_removals("acme", Kind.CONTACT, KeyRange("c1", "c3"), later) == ("c1", "c2")
+    assert market.slices.waiting_removals("acme", Kind.CONTACT, EVERY_KEY, NOW) == ()
+    market.slices.withdraw_removals("acme", Kind.CONTACT, ("c1", "c3"))
+    assert market.slices.waiting_removals("acme", Kind.CONTACT, EVERY_KEY, later) == ("c0", "c2")
