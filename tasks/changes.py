@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from prefect import task
 
-from adapters.staging import Parcel, following, keys, noticing
+from adapters.staging import Parcel, following, noticing
 from sync.crm import Crm
 from sync.errors import ConfigError
 from sync.fields import Reading
@@ -15,7 +15,7 @@ from sync.records import EVERYTHING, PEOPLE, Kind, Page, ParcelRef, ReadRequest,
 from sync.watermark import next_window
 from tasks.commit import COMMITTED
 from tasks.extract import fields_of, stage_request
-from tasks.plan import plan_parcel
+from tasks.plan import owners_to_fetch, plan_parcel
 from tasks.report import note_findings
 from tasks.schema import readings_of
 from tasks.wiring import RETRY, Installation, installation, open_crm, settings_of
@@ -139,7 +139,7 @@ def plan_changes(run: RunRef, ref: ParcelRef, cursor_moves: bool, again: bool = 
         worth = not following.is_idle(parcel) or (cursor_moves and following.pages(parcel) > 1)
         if worth:
             note_findings(run, noticing.findings(parcel))
-        return Planned(rows, keys.unknown_owners(parcel), worth)
+        return Planned(rows, owners_to_fetch(run, parcel), worth)
 
 
 def _plan_removals(home: Installation, run: RunRef, parcel: Parcel) -> None:

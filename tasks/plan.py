@@ -27,7 +27,12 @@ def plan(run: RunRef, ref: ParcelRef, again: bool = False) -> tuple[str, ...]:
         records = plan_parcel(run, parcel)
         note_findings(run, noticing.findings(parcel))
         tell(Step(run.run_id, ref.kind.value, "plan", records, records, ended=True))
-        return keys.unknown_owners(parcel)
+        return owners_to_fetch(run, parcel)
+
+
+def owners_to_fetch(run: RunRef, parcel: Parcel) -> tuple[str, ...]:
+    """Owners that Market does not know, as CRM ids; none where users are not pulled (CONN-5)."""
+    return keys.unknown_owners(parcel) if settings_of(run).pull.users.on else ()
 
 
 def plan_parcel(run: RunRef, parcel: Parcel) -> int:
