@@ -14,7 +14,7 @@ from flows.cli_errors import Terminal, heading, shown, table, typed
 if TYPE_CHECKING:
     from sync.records import Kind
     from tasks.faults import Fault
-    from tasks.operate import ConnectorStatus, KindStatus
+    from tasks.operate import Backfill, ConnectorStatus, KindStatus
 
 connector_option = click.option("--connector", metavar="NAME", help="Only this connector.")
 
@@ -57,6 +57,7 @@ def _as_json(terminal: Terminal, each: ConnectorStatus) -> dict[str, object]:
         "initial_sync_complete": each.complete,
         "kinds": kinds,
         "reconciliation": asdict(staleness_of(terminal.config, each.name)),
+        "backfills": [asdict(backfill) for backfill in each.backfills],
         "runs": [asdict(run) for run in each.runs],
     }
 
@@ -79,6 +80,11 @@ def _show_connector(terminal: Terminal, each: ConnectorStatus) -> None:
     if held:
         heading("Held back")
         table(["", "rule", "records", "for"], held, left=frozenset({0, 1, 3}))
+    if each.backfills:
+        heading("New fields, being filled in for the rows that are here")
+        table(
+            ["", "field", "column", "records done", "since"], [_backfill_row(one) for one in each.backfills], left=frozenset({0, 1, 2, 4})
+        )
     click.echo(f"\n{staleness_told(terminal.config, each.name)} {typed(terminal, 'reconcile')} compares.")
     heading("Last runs")
     rows = [
@@ -93,6 +99,10 @@ def _show_connector(terminal: Terminal, each: ConnectorStatus) -> None:
             click.echo(click.style(f"      {report}", dim=True))
     if not each.complete:
         click.echo(f"\n{typed(terminal, f'run initial --connector {each.name}')} goes on.")
+
+
+def _backfill_row(one: Backfill) -> list[str]:
+    return [one.kind.plural, one.crm_field, one.column, f"{one.rows_done or 0:,}", age(one.asked_at)]
 
 
 def _headline(summary: object) -> str:

@@ -9,11 +9,12 @@ from prefect.runtime import flow_run
 
 from flows.changes import follow_changes, follow_opt_outs, follow_removals, follow_reports
 from flows.lists import follow_lists
+from flows.schema import backfill_fields
 from sync.records import Kind, RunRef
 from tasks.operate import CORE_FLOW
 from tasks.removals import refuse_green
 from tasks.runs import begin_following, only_run
-from tasks.schema import replicate_schema
+from tasks.schema import follow_schema
 from tasks.unsubscribes import begin_following_addresses
 from tasks.verify import close_following, report_failure
 from tasks.wiring import config_path, now
@@ -43,11 +44,12 @@ def core_sync(connector: str, config: str | None = None) -> str:
 
 def _follow(run: RunRef, kinds: tuple[Kind, ...], started_at: datetime) -> None:
     """PULL-5: schema, users, accounts, leads, contacts, opportunities, marketing lists, unsubscribes, deletions."""
-    schema = replicate_schema(run)
+    schema = follow_schema(run)
     begin_following_addresses(run)
     follow_changes(run, kinds, schema, started_at)
     follow_lists(run, schema, started_at)
     follow_opt_outs(run, schema, started_at)
     follow_removals(run, kinds, schema, started_at)
     follow_reports(run, started_at)
+    backfill_fields(run, schema, started_at)
     refuse_green(run)

@@ -25,7 +25,7 @@ from tasks.reconcile import (
 from tasks.reconciled import RECONCILIATION_FLOW, note_reconciled
 from tasks.removals import refuse_green
 from tasks.runs import begin_following, only_run
-from tasks.schema import replicate_schema
+from tasks.schema import follow_schema
 from tasks.verify import make_report, report_failure
 from tasks.wiring import config_path, now
 
@@ -59,7 +59,7 @@ def reconciliation(
 
 
 def _reconcile(run: RunRef, kinds: tuple[Kind, ...], started_at: datetime, until: datetime | None) -> None:
-    schema = replicate_schema(run)
+    schema = follow_schema(run)
     rejected: list[GateRejected] = []
     try:
         for one in choose_slices(run, kinds):

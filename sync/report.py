@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from sync.drift import field_words
 from sync.gate import CheckResult, Severity, Status, Verdict
 from sync.happened import Happened, What, in_words, sentence
 from sync.records import CommitCounts, Finding, Kind
@@ -116,8 +117,9 @@ def step_parts(step: str) -> tuple[str, str]:
 
 def headline(report: RunReport) -> str:
     """The run in one sentence, for a reader who reads no further."""
-    if report.happened and report.state == "completed":
-        return f"{report.connector}: {sentence(in_words(report.happened))}"
+    fields = () if report.verification else field_words(report.findings)
+    if (report.happened or fields) and report.state == "completed":
+        return f"{report.connector}: {sentence(in_words(report.happened) + fields)}"
     if not report.parcels and report.state == "completed":
         return f"Nothing had changed in {report.connector}."
     came = f"{_records(report.read)} came from {report.connector}"

@@ -209,6 +209,7 @@ class ConnectorSettings:
     page_rows: int = field(default=500, metadata=_doc("How many records to ask for at once.", unit="records", minimum=1, maximum=10_000))
     connections: int = field(default=3, metadata=_doc("How many streams to read at once.", unit="connections", minimum=1, maximum=64))
     timeout_s: float = field(default=120.0, metadata=_doc("How long to wait for an answer.", unit="seconds", minimum=1, maximum=3600))
+    backfill_minutes_per_run: float = field(default=10.0, metadata=_doc("Time per run to fill in new fields.", unit="minutes", minimum=0))
     create_as: Kind = field(
         default=Kind.LEAD, metadata=_doc("What a new person becomes in the CRM: lead or contact (PUSH-7).", choices=("lead", "contact"))
     )

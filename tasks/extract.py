@@ -7,6 +7,7 @@ import json
 import queue
 import threading
 from collections.abc import Callable, Mapping
+from datetime import datetime
 
 from prefect import task
 
@@ -17,7 +18,7 @@ from sync.fields import Reading
 from sync.records import EVERY_KEY, Filter, Kind, Page, ParcelRef, ReadRequest, RunRef, Stream, Window
 from tasks.progress import Step, tell
 from tasks.schema import readings_of
-from tasks.wiring import RETRY, Installation, installation, open_crm, settings_of
+from tasks.wiring import RETRY, Installation, installation, now, open_crm, settings_of
 
 _FLUSH_BYTES = 24 << 20
 READ = "read"
@@ -105,21 +106,38 @@ def _total(crm: Crm, request: ReadRequest) -> int | None:
     return crm.count(request.kind, where=request.filter) if whole else None
 
 
+def read_streams(run: RunRef, crm: Crm, request: ReadRequest, parcel: Parcel, connections: int, until: datetime) -> bool:
+    """Reads on from where the parcel stands, but not after `until` (UTC) for longer than a page takes. → whether everything is staged."""
+    return _Reader(run, crm, request, parcel, connections, _total(crm, request), until).read()
+
+
 class _Reader:
     """Shares the streams of one read among threads; the first failure stops them all, after what they have is staged."""
 
-    def __init__(self, run: RunRef, crm: Crm, request: ReadRequest, parcel: Parcel, connections: int, total: int | None) -> None:
+    def __init__(
+        self,
+        run: RunRef,
+        crm: Crm,
+        request: ReadRequest,
+        parcel: Parcel,
+        connections: int,
+        total: int | None,
+        until: datetime | None = None,
+    ) -> None:
         self._run = run
         self._crm = crm
         self._request = request
         self._parcel = parcel
         self._connections = connections
         self._total = total
+        self._until = until
+        self._cut = False
         self._done = 0
         self._lock = threading.Lock()
         self._failures: list[BaseException] = []
 
-    def read(self) -> None:
+    def read(self) -> bool:
+        """→ whether every stream came to its end."""
         progress = self._parcel.progress()
         self._tell(sum(stream.rows for stream in progress.values()))
         waiting: queue.SimpleQueue[tuple[Stream, str | None]] = queue.SimpleQueue()
@@ -134,7 +152,9 @@ class _Reader:
             thread.join()
         if self._failures:
             raise _worst(self._failures)
-        self._tell(0, ended=True)
+        finished = waiting.empty() and not self._cut
+        self._tell(0, ended=finished)
+        return finished
 
     def _work(self, waiting: queue.SimpleQueue[tuple[Stream, str | None]]) -> None:
         try:
@@ -146,6 +166,8 @@ class _Reader:
                     except queue.Empty:
                         return
                     self._read_stream(spool.add, spool.flush, lambda: spool.bytes, stream, position)
+                    if self._is_late():
+                        return
             finally:
                 spool.close()
         except BaseException as error:  # noqa: BLE001  handed to the thread that waits, which raises it
@@ -160,10 +182,14 @@ class _Reader:
                 self._tell(page.rows)
                 if waiting_bytes() >= _FLUSH_BYTES:
                     flush()
-                if self._failures:
+                if self._failures or self._is_late():
+                    self._cut = self._cut or page.position is not None
                     break
         finally:
             flush()
+
+    def _is_late(self) -> bool:
+        return self._until is not None and now() >= self._until
 
     def _tell(self, more: int, *, ended: bool = False) -> None:
         with self._lock:

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from adapters.market.books import Run
+from adapters.market.described import Backfill as Backfill
 from adapters.market.engine import hold_lock
 from adapters.market.purge import PurgeCounts
 from adapters.market.quarantine import Held, HeldCount
@@ -45,13 +46,14 @@ class KindStatus:
 
 @dataclass(frozen=True, slots=True)
 class ConnectorStatus:
-    """One connector: its kinds in the order of the pull, and its latest runs, the last one first."""
+    """One connector: its kinds in the order of the pull, the fields still to be filled in, and its latest runs, the last one first."""
 
     name: str
     url: str
     complete: bool
     kinds: tuple[KindStatus, ...]
     runs: tuple[Run, ...]
+    backfills: tuple[Backfill, ...] = ()
 
 
 def connector_named(config: str, name: str | None) -> str:
@@ -140,7 +142,8 @@ def status_of(config: str, name: str, runs: int = 5) -> ConnectorStatus:
     if connector.pull.marketing_lists.on:
         kinds += lists_status(config, name, held)
     complete = initial_sync_is_complete(config, name)
-    return ConnectorStatus(name, connector.url, complete, kinds, home.market.runs.list(name, limit=runs))
+    backfills = home.market.described.open(name)
+    return ConnectorStatus(name, connector.url, complete, kinds, home.market.runs.list(name, limit=runs), backfills)
 
 
 def _kind_status(config: str, name: str, kind: Kind, held: tuple[HeldCount, ...]) -> KindStatus:

@@ -15,13 +15,14 @@ from adapters.market.schema import metadata
 from adapters.market.schema_books import field_catalogue
 from adapters.market.types import column_type
 from adapters.market.widening import widen_column
+from sync.drift import ACTIVE as ACTIVE
+from sync.drift import RETYPED as RETYPED
+from sync.drift import VANISHED as VANISHED
 from sync.errors import ConfigError
 from sync.fields import ColumnType, ValueType
 from sync.records import Kind
 
 _NAME_BYTES = 63  # what PostgreSQL keeps of a name
-
-ACTIVE, VANISHED, RETYPED = "active", "vanished", "retyped"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,22 +74,14 @@ class Catalogue:
         if not entries:
             return ()
         with self._database.writing() as connection:
-            there = {table: _column_names(connection, table) for table in {entry.table for entry in entries}}
-            made = tuple(f"{entry.table}.{entry.column}" for entry in entries if _make_column(connection, entry, there[entry.table]))
-            _put(connection, entries, now)
-        return made
+            return add_entries(connection, entries, now)
 
     def mark(self, connector: str, kind: Kind, crm_fields: Sequence[str], status: str, note: str = "") -> None:
         """Sets the status of fields: the column of a vanished field stays (PULL-4)."""
         if not crm_fields:
             return
-        which = (
-            (field_catalogue.c.connector == connector)
-            & (field_catalogue.c.kind == kind.value)
-            & field_catalogue.c.crm_field.in_(crm_fields)
-        )
         with self._database.writing() as connection:
-            connection.execute(update(field_catalogue).where(which).values(status=status, note=note))
+            mark_fields(connection, connector, kind, crm_fields, status, note)
 
     def widen(self, table: str, column: str, new: ColumnType) -> None:
         """Gives a replicated column a type that holds all its values; every entry that names the column follows.
@@ -96,13 +89,34 @@ class Catalogue:
         Raises ConfigError where the new type would not hold them.
         """
         with self._database.writing(bulk=True) as connection:
-            old = replicated(connection, table).get(column)
-            if old is None:
-                raise ConfigError(f"{table}.{column} is no replicated column", where="field catalogue", todo="name one of the catalogue")
-            if old != new:
-                widen_column(connection, table, column, old, new)
-            which = (field_catalogue.c.market_table == table) & (field_catalogue.c.column_name == column)
-            connection.execute(update(field_catalogue).where(which).values(**_type_values(new)))
+            widen_entries(connection, table, column, new)
+
+
+def add_entries(connection: Connection, entries: Sequence[CatalogueEntry], now: datetime) -> tuple[str, ...]:
+    """`Catalogue.add` inside a transaction."""
+    there = {table: _column_names(connection, table) for table in {entry.table for entry in entries}}
+    made = tuple(f"{entry.table}.{entry.column}" for entry in entries if _make_column(connection, entry, there[entry.table]))
+    _put(connection, entries, now)
+    return made
+
+
+def mark_fields(connection: Connection, connector: str, kind: Kind, crm_fields: Sequence[str], status: str, note: str) -> None:
+    """`Catalogue.mark` inside a transaction."""
+    which = (
+        (field_catalogue.c.connector == connector) & (field_catalogue.c.kind == kind.value) & field_catalogue.c.crm_field.in_(crm_fields)
+    )
+    connection.execute(update(field_catalogue).where(which).values(status=status, note=note))
+
+
+def widen_entries(connection: Connection, table: str, column: str, new: ColumnType) -> None:
+    """`Catalogue.widen` inside a transaction."""
+    old = replicated(connection, table).get(column)
+    if old is None:
+        raise ConfigError(f"{table}.{column} is no replicated column", where="field catalogue", todo="name one of the catalogue")
+    if old != new:
+        widen_column(connection, table, column, old, new)
+    which = (field_catalogue.c.market_table == table) & (field_catalogue.c.column_name == column)
+    connection.execute(update(field_catalogue).where(which).values(**_type_values(new)))
 
 
 def replicated(connection: Connection, table: str) -> dict[str, ColumnType]:

@@ -7,20 +7,22 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Table, Text, case, insert, select, tuple_, update
-from sqlalchemy.sql.functions import coalesce
+from sqlalchemy import Connection, Table, insert, select, tuple_, update
 
+from adapters.market.backfilling import fill_columns
 from adapters.market.books import commit_mark
 from adapters.market.columns import current_table
 from adapters.market.database import Database
+from adapters.market.described import close_backfills
 from adapters.market.holding import hold, release
 from adapters.market.linking import put_links
 from adapters.market.lists import put_members
 from adapters.market.loading import incoming, is_lite, load, quote, run
 from adapters.market.merging import merge_people
+from adapters.market.policies import UpdatePolicy as UpdatePolicy
+from adapters.market.policies import written_value
 from adapters.market.removals import CHANGES, note_removals
 from adapters.market.schema import metadata
 from adapters.market.schema_books import consent_ledger, cursors, key_sequences, outbox, parcels
@@ -32,14 +34,6 @@ from sync.settings import LeftScope
 
 _MANY_ROWS = 20_000  # from here on PostgreSQL's statistics are refreshed at once, not when autovacuum comes by
 _APPENDED = {table.name: table for table in (consent_ledger, outbox)}
-
-
-class UpdatePolicy(StrEnum):
-    """What an incoming value does to the value that is there."""
-
-    OVERWRITE = "overwrite"
-    KEEP_IF_NULL = "keep_if_null"  # an incoming NULL keeps what is there
-    ONLY_IF_EMPTY = "only_if_empty"  # fills NULL and '' only
 
 
 class Commit:
@@ -149,6 +143,17 @@ class Commit:
         goes on the guarded watch. → how many are new there."""
         return guard_addresses(self._open(), rows, who, self._now) if rows.count else 0
 
+    def fill(self, rows: Rows, policies: Mapping[str, UpdatePolicy | str], began: datetime) -> int:
+        """PULL-4: new columns of known records: crm_id, crm_modified_at, their values. `began`: the reading of them. → how many rows."""
+        if rows.count == 0:
+            return 0
+        table = self._table(self._parcel.kind.table)
+        return fill_columns(self._open(), table, self._parcel.connector, self._parcel.kind, rows, policies, began, self._now)
+
+    def close_backfills(self, fields: Iterable[str], began: datetime, rows: int) -> None:
+        """The fields of this parcel are filled in, unless they were asked for anew since the read `began`."""
+        close_backfills(self._open(), self._parcel.connector, self._parcel.kind, tuple(fields), began, rows, self._now)
+
     def move_cursor(self, cursor: Cursor) -> None:
         """PULL-2: the only place where a cursor moves."""
         which = (cursors.c.connector == cursor.connector) & (cursors.c.kind == cursor.kind.value)
@@ -218,18 +223,8 @@ def committing(database: Database, parcel: ParcelRef, run_id: str, now: datetime
 
 def _update_statement(target: Table, new: Table, policies: Mapping[str, UpdatePolicy | str]) -> Any:
     key, *names = new.c.keys()
-    values = {name: _value(target.c[name], new.c[name], UpdatePolicy(policies.get(name, "overwrite"))) for name in names}
+    values = {name: written_value(target.c[name], new.c[name], UpdatePolicy(policies.get(name, "overwrite"))) for name in names}
     compared = [name for name in names if name != "updated_at"]
     # As rows, not as a chain of ORs: SQLite refuses chains of a thousand.
     differs = tuple_(*(target.c[name] for name in compared)).is_distinct_from(tuple_(*(values[name] for name in compared)))
     return update(target).where(target.c[key] == new.c[key]).where(differs).values(values)
-
-
-def _value(old: Column[Any], new: Column[Any], policy: UpdatePolicy) -> ColumnElement[Any]:
-    if policy is UpdatePolicy.OVERWRITE:
-        return new
-    if policy is UpdatePolicy.KEEP_IF_NULL:
-        return coalesce(new, old)
-    if isinstance(old.type, Text):
-        return case((old.is_(None) | (old == ""), coalesce(new, old)), else_=old)
-    return coalesce(old, new)

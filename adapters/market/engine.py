@@ -14,6 +14,7 @@ from adapters.market.columns import Catalogue
 from adapters.market.commit import Commit, committing
 from adapters.market.consent import Consent
 from adapters.market.database import Database, parse_url
+from adapters.market.described import Described
 from adapters.market.lists import Lists
 from adapters.market.locking import holding_lock
 from adapters.market.lookup import Lookup
@@ -40,6 +41,7 @@ class Market:
         self.columns = Catalogue(database)
         self.consent = Consent(database)
         self.cursors = Cursors(database)
+        self.described = Described(database)
         self.findings = Findings(database)
         self.lists = Lists(database)
         self.mass_delete = MassDelete(database)

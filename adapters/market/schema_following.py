@@ -42,7 +42,7 @@ backfills = Table(
     col("column_name", KEY, "its column in Market", nullable=False),
     col("asked_at", INSTANT, "since when it is to be filled, UTC", nullable=False),
     col("filled_at", INSTANT, "when every row that was here had its value, UTC; null: at work"),
-    col("rows_filled", BIGINT, "how many rows got a value"),
+    col("rows_filled", BIGINT, "how many rows got a value; while at work: records read so far"),
     PrimaryKeyConstraint("connector", "kind", "crm_field"),
     comment="One row per CRM field that came later and was filled in for the rows that were already here (PULL-4).",
 )

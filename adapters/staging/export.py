@@ -121,7 +121,6 @@ class Load:
             Column("crm_id", "plan.crm_id"),
             Column("market_id", self._key, "BIGINT"),
             Column("living", "true", "BOOLEAN"),
-            Column("converted_to", "plan.converted_to"),
             Column("row_hash", "plan.row_hash", "BIGINT"),
             Column("crm_opt_out", "plan.crm_out", "BOOLEAN"),
             Column("crm_created_at", "plan.created_at", "TIMESTAMP"),
@@ -131,6 +130,8 @@ class Load:
             Column("first_seen_at", self.stamp.sql, "TIMESTAMP"),
             Column("written_at", self.stamp.sql, "TIMESTAMP"),
         ]
+        if any(reading.column == "converted_contact_ref" for reading in self.parcel.readings):  # hidden, it takes nothing back (PULL-4)
+            plan.append(Column("converted_to", "plan.converted_to"))
         return ParcelRows(
             self.parcel, tuple(plan), f"{self._from_plan('plan.action <> {}'.format(literal('ignore')))} ORDER BY plan.crm_id"
         )

@@ -60,7 +60,7 @@ def _following() -> None:
         Column("column_name", KEY, nullable=False, comment="its column in Market"),
         Column("asked_at", INSTANT, nullable=False, comment="since when it is to be filled, UTC"),
         Column("filled_at", INSTANT, comment="when every row that was here had its value, UTC; null: at work"),
-        Column("rows_filled", BIGINT, comment="how many rows got a value"),
+        Column("rows_filled", BIGINT, comment="how many rows got a value; while at work: records read so far"),
         PrimaryKeyConstraint("connector", "kind", "crm_field"),
         comment="One row per CRM field that came later and was filled in for the rows that were already here (PULL-4).",
     )
