@@ -9,6 +9,8 @@ import pytest
 
 from sync.errors import GateRejected
 from sync.records import Kind, ParcelRef
+from tasks.operate import check_connector, status_of
+from tasks.report import kept_verification
 from tests.adapters.market.building import commit
 from tests.flows.market_state import market_state
 from tests.list_road import PULL, ListRoad, list_road, plainly
@@ -337,3 +339,37 @@ def everything(road: ListRoad) -> list[object]:
     """All of Market, the parcels and cursors included: what a cycle without changes leaves as it is."""
     books = ("parcels", "cursors", "findings", "key_sequences")
     return [market_state(str(road.road.home.settings.market.url)), *(road.road.rows(f"SELECT * FROM {book}") for book in books)]
+
+
+def test_init_6_and_conn_3_lists_are_probed_counted_and_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is counted and not shown is told, and what a status says of lists is what is there."""
+    with list_road(tmp_path, lite(tmp_path), monkeypatch) as road:
+        road.people()
+        config = road.road.config
+        assert ("read ProspectLists", True) in {(line.subject, line.ok) for line in check_connector(config, "acme")}
+        hidden, *others = road.ids("Contacts", 3)
+        road.make_list("Spring", contact=[hidden, *others])
+        road.crm.control.hide_rows("mkt_sync", "Contacts", [hidden])
+        road.cycle()
+        lists, members = (one for one in status_of(config, "acme").kinds if one.kind in (Kind.LIST, Kind.LIST_MEMBER))
+        assert (lists.counts.linked, lists.synced_until is not None) == (1, True)
+        assert (members.counts.linked, members.counts.rows, members.synced_until is not None) == (2, 2, True)
+        road.crm.control.hide_rows("mkt_sync", "Contacts", [hidden], hidden=False)
+        road.road.verify()
+        told = {line.kind: line for line in kept_verification(road.road.home, road.road.run)}
+        assert (told[Kind.LIST].crm, told[Kind.LIST].market) == (1, 1)
+        assert told[Kind.LIST_MEMBER].lines == ("1 counted by the CRM and not shown to the syncing user",)
+
+
+def test_del_8_lists_that_go_in_mass_wait_for_an_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with list_road(tmp_path, lite(tmp_path), monkeypatch, more="[gate]\nmin_rows_for_share = 2\n") as road:
+        road.people()
+        lists = [road.make_list(f"List {number}") for number in range(4)]
+        road.cycle()
+        for list_id in lists[:3]:
+            road.crm.control.delete("ProspectLists", list_id)
+        road.cycle()
+        assert [road.the_list(list_id)["deleted_date"] for list_id in lists] == [None] * 4
+        assert [finding.message for finding in road.findings()] == [
+            "3 lists (75%) would be deleted, which is more than may go unasked; none was"
+        ]

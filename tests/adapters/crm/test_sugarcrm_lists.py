@@ -155,3 +155,17 @@ def test_del_1_lists_that_changed_and_lists_that_were_deleted_come_by_one_call(o
         assert [json.loads(line)["id"] for page in found for line in page.body.splitlines()] == [kept]
         assert [removal.crm_id for page in found for removal in page.removed] == [gone]
         assert len(bench.sandbox.control.calls(path_part="/ProspectLists/filter")) == 1
+
+
+def test_list_1_the_sandbox_counts_a_link_as_the_user_sees_it(opened: AbstractContextManager[SugarBench]) -> None:
+    """Its filter is read from brackets and from JSON alike."""
+    with opened as bench:
+        [list_id] = make_lists(bench, 1, 5)
+        contacts = sorted(bench.ids(Kind.CONTACT))[:5]
+        crm = bench.sugar()
+        path = f"ProspectLists/{list_id}/link/contacts"
+        bench.sandbox.control.hide_rows("mkt_sync", "Contacts", contacts[:1])
+        asked = {"filter": json.dumps([{"id": {"$gt": contacts[2]}}])}
+        count = crm._api.call("GET", f"{path}/count", subject="count")
+        rest = crm._api.call("GET", f"{path}/filter/count", subject="count", params=asked)
+        assert [json.loads(answer.body)["record_count"] for answer in (count, rest)] == [4, 2]
