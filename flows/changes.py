@@ -11,6 +11,7 @@ from tasks.changes import Planned, drop_unchanged, extract_again, extract_change
 from tasks.check import check
 from tasks.commit import commit
 from tasks.extract import extract_named
+from tasks.held import note_read, read_held
 from tasks.removals import apply_removals
 from tasks.runs import note_running, set_rejected_aside
 from tasks.saved_reports import auto_delete, refresh_segments
@@ -30,6 +31,14 @@ def read_again(run: RunRef, kind: Kind, purpose: str, schema: str, ids: tuple[st
     """These records, if they meet the filter, although no window brings them."""
     if ids:
         _bring_in(run, extract_again(run, kind, f"{run.flow}-{purpose}", schema, ids), schema, started_at, cursor_moves=False)
+
+
+def follow_held(run: RunRef, kinds: tuple[Kind, ...], schema: str, started_at: datetime) -> None:
+    """Held records that an operator asked for, or that were left alone long enough: those that pass now come in (GATE-2)."""
+    for kind in kinds:
+        ids = read_held(run, kind)
+        read_again(run, kind, "held", schema, ids, started_at)
+        note_read(run, kind, ids)
 
 
 def follow_opt_outs(run: RunRef, schema: str, started_at: datetime) -> None:

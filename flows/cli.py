@@ -9,8 +9,9 @@ import click
 
 from flows.cli_consent import consent
 from flows.cli_deletions import deletions
+from flows.cli_desk import quarantine
 from flows.cli_errors import Terminal, telling_errors
-from flows.cli_look import quarantine, status
+from flows.cli_look import status
 from flows.cli_operate import check, init, purge, sandbox
 from flows.cli_reconcile import reconcile
 from flows.cli_report import report

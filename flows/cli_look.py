@@ -1,4 +1,4 @@
-"""The commands that look: where the sync stands, and what is held back."""
+"""The command that looks: where the sync stands."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ import click
 from flows.cli_errors import Terminal, heading, shown, table, typed
 
 if TYPE_CHECKING:
-    from sync.records import Kind
-    from tasks.faults import Fault
+    from tasks.desk import HeldCount
     from tasks.operate import Backfill, ConnectorStatus, KindStatus
 
 connector_option = click.option("--connector", metavar="NAME", help="Only this connector.")
@@ -32,7 +31,7 @@ def status(terminal: Terminal, connector: str | None, as_json: bool) -> None:
     names = connectors_named(terminal.config, connector)
     found = [status_of(terminal.config, name) for name in names] if has_market(terminal.config) else []
     if as_json:
-        click.echo(json.dumps([_as_json(terminal, each) for each in found], indent=1, default=_plain))
+        click.echo(json.dumps([_as_json(terminal, each) for each in found], indent=1, default=plain))
         return
     if not found:
         click.echo(f"{_NOTHING_YET} {typed(terminal, 'run initial')} begins." if names else "No connector is configured.")
@@ -47,7 +46,7 @@ def _as_json(terminal: Terminal, each: ConnectorStatus) -> dict[str, object]:
         one.kind.plural: {
             "synced_until": one.synced_until,
             **asdict(one.counts),
-            "held_by_rule": [{"rule": held.rule, "records": held.records, "since": held.oldest} for held in one.held],
+            "held_by_rule": [held_as_json(held) for held in one.held],
         }
         for one in each.kinds
     }
@@ -62,10 +61,23 @@ def _as_json(terminal: Terminal, each: ConnectorStatus) -> dict[str, object]:
     }
 
 
-def _plain(value: object) -> str:
+def held_as_json(held: HeldCount) -> dict[str, object]:
+    """One reason: how many records, since when the oldest and the newest, and the oldest's age in seconds."""
+    age_s = max(int((datetime.now(UTC) - held.oldest).total_seconds()), 0)
+    return {
+        "rule": held.rule,
+        "reason": held.reason,
+        "records": held.records,
+        "since": held.oldest,
+        "newest": held.newest,
+        "age_seconds": age_s,
+    }
+
+
+def plain(value: object) -> str:
     if isinstance(value, datetime):
         return value.isoformat()
-    raise TypeError(f"status holds no {type(value).__name__}")
+    raise TypeError(f"nothing here is a {type(value).__name__}")
 
 
 def _show_connector(terminal: Terminal, each: ConnectorStatus) -> None:
@@ -131,115 +143,3 @@ def age(since: datetime) -> str:
             count = int(seconds // length)
             return f"{count} {unit}{'' if count == 1 else 's'}"
     return "less than a minute"
-
-
-@click.group(short_help="Look at held records, and let them go.")
-def quarantine() -> None:
-    """Look at the records that failed their checks, and let them go."""
-
-
-@quarantine.command("list")
-@connector_option
-@click.option("--kind", metavar="KIND", help="Only users, accounts, leads, contacts or opportunities.")
-@click.option("--limit", type=click.IntRange(1, 100_000), default=20, show_default=True, help="How many records to list.")
-@click.pass_obj
-def list_(terminal: Terminal, connector: str | None, kind: str | None, limit: int) -> None:
-    """List what is held back: how many by reason, then the records, the oldest first.
-
-    A held record is read again with every sync until it passes. Correct it in the CRM; then it comes by itself.
-    """
-    from tasks.faults import faults_known
-    from tasks.operate import connectors_named, has_market, held_counts, held_records
-
-    connectors_named(terminal.config, connector)
-    wanted = _kind(kind)
-    counts = held_counts(terminal.config, connector) if has_market(terminal.config) else ()
-    counts = tuple(each for each in counts if wanted is None or each.kind is wanted)
-    if not counts:
-        click.echo("Nothing is held back.")
-        return
-    rows = [[each.connector, each.kind.plural, each.rule, f"{each.records:,}", age(each.oldest)] for each in counts]
-    table(["connector", "", "rule", "records", "for"], rows, left=frozenset({0, 1, 2, 4}))
-    records = held_records(terminal.config, connector, wanted, limit)
-    heading(f"The {'oldest ' if sum(each.records for each in counts) > len(records) else ''}{len(records):,}")
-    faults = faults_known(terminal.config, records)
-    table(
-        ["id", "", "CRM id", "what is wrong"],
-        [[str(r.quarantine_id), r.kind.value, r.crm_id or "(none)", _wrong(faults.get(r.quarantine_id), r.reason)] for r in records],
-        left=frozenset({1, 2, 3}),
-    )
-    click.echo(f"\n{typed(terminal, f'quarantine show {records[0].quarantine_id}')}   shows one of them whole")
-
-
-def _wrong(fault: Fault | None, reason: str) -> str:
-    """The field and what stands in it, where a report still tells; else why the rule is there."""
-    return f"{fault.what}: {fault.value}" if fault else reason
-
-
-def _kind(text: str | None) -> Kind | None:
-    from sync.records import PULL_ORDER
-    from tasks.operate import unknown_kind
-
-    if text is None:
-        return None
-    for kind in PULL_ORDER:
-        if text in (kind.value, kind.plural):
-            return kind
-    raise unknown_kind(text)
-
-
-@quarantine.command()
-@click.argument("entry", metavar="ID", type=int)
-@click.pass_obj
-def show(terminal: Terminal, entry: int) -> None:
-    """Show one held record: why it is held, and the whole record as the CRM sent it."""
-    from tasks.faults import faults_known
-    from tasks.operate import held_record
-
-    held = _with_market(terminal) and held_record(terminal.config, entry)
-    if not held:
-        return
-    click.echo(f"{click.style(f'{held.kind.value} {held.crm_id}', bold=True)} of {held.connector}")
-    fault = faults_known(terminal.config, [held]).get(entry)
-    if fault:
-        click.echo(f"  wrong     {_wrong(fault, held.reason)}")
-    click.echo(f"  held by   {held.rule}: {held.reason}")
-    click.echo(
-        f"  since     {held.first_held_at:%Y-%m-%d %H:%M} UTC ({age(held.first_held_at)}); last read {held.last_held_at:%Y-%m-%d %H:%M} UTC"
-    )
-    if held.released_at:
-        click.echo(f"  released  {held.released_at:%Y-%m-%d %H:%M} UTC: {held.release_reason}")
-    heading("The record")
-    record = json.loads(held.row)
-    width = max((len(name) for name in record), default=0)
-    for name, value in record.items():
-        if value not in (None, ""):
-            click.echo(f"  {name:<{width}}  {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}")
-
-
-@quarantine.command()
-@click.argument("entries", metavar="ID...", nargs=-1, required=True, type=int)
-@click.option("--reason", metavar="TEXT", required=True, help="Why; it is kept with the record.")
-@click.pass_obj
-def release(terminal: Terminal, entries: tuple[int, ...], reason: str) -> None:
-    """Let held records go: they are no longer listed nor asked for.
-
-    The record does not come into Market by this. It is read again when it changes in the CRM, and passes its checks or is held anew.
-    """
-    from tasks.operate import release_held
-
-    if not _with_market(terminal):
-        return
-    released = release_held(terminal.config, entries, reason)
-    already = len(set(entries)) - released
-    click.echo(f"Released {released:,}." + (f" {already:,} had been released before." if already else ""))
-
-
-def _with_market(terminal: Terminal) -> bool:
-    """Says so where there is no Market yet."""
-    from tasks.operate import has_market
-
-    there = has_market(terminal.config)
-    if not there:
-        click.echo(_NOTHING_YET)
-    return there

@@ -7,7 +7,7 @@ from datetime import datetime
 from prefect import flow
 from prefect.runtime import flow_run
 
-from flows.changes import follow_changes, follow_opt_outs, follow_removals, follow_reports
+from flows.changes import follow_changes, follow_held, follow_opt_outs, follow_removals, follow_reports
 from flows.lists import follow_lists
 from flows.schema import backfill_fields
 from sync.records import Kind, RunRef
@@ -47,6 +47,7 @@ def _follow(run: RunRef, kinds: tuple[Kind, ...], started_at: datetime) -> None:
     schema = follow_schema(run)
     begin_following_addresses(run)
     follow_changes(run, kinds, schema, started_at)
+    follow_held(run, kinds, schema, started_at)
     follow_lists(run, schema, started_at)
     follow_opt_outs(run, schema, started_at)
     follow_removals(run, kinds, schema, started_at)

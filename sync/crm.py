@@ -94,6 +94,10 @@ class Crm(Protocol):
         """How many records were deleted at or after `since` (UTC); None where the CRM can't say."""
         ...
 
+    def place_of(self, kind: Kind, crm_id: str) -> str:
+        """Where a person opens this record in a browser, to correct it. Empty where the CRM has no such address. No call."""
+        ...
+
     def close(self) -> None:
         """Gives connections back. The session with the CRM lives on for other workers."""
         ...

@@ -37,6 +37,10 @@ class Kind(StrEnum):
             return self.value[:-1] + "ies"
         return self.value + ("es" if self.value.endswith("s") else "s")
 
+    def counted(self, count: int) -> str:
+        """So many records of this kind, in words: 1 lead, 2,000 leads."""
+        return f"{count:,} {self.value if count == 1 else self.plural}"
+
 
 _TABLES = {
     "user": "users",

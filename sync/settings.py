@@ -69,6 +69,15 @@ class GateSettings:
     min_rows_for_share: int = field(
         default=20, metadata=_doc("Shares of batches with fewer rows than this are not judged.", unit="rows", minimum=1)
     )
+    retry_held_minutes: int = field(
+        default=60,
+        metadata=_doc(
+            "How long a held record that does not change in the CRM is left alone before it is read again, which costs a call: a run with "
+            "nothing to do must stay cheap. One that changes or that you ask for (`marketsync quarantine retry`) comes with the next run.",
+            unit="minutes",
+            minimum=0,
+        ),
+    )
     mass_blanking_share: float = field(
         default=0.3,
         metadata=_share("A batch stops if the share of blanks in a column grows by more than this."),

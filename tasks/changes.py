@@ -58,7 +58,14 @@ def extract_changes(run: RunRef, kind: Kind, schema: str) -> ParcelRef | None:
 
 @task(name="extract again", task_run_name="extract {kind.plural} of {run.connector} once more", **RETRY)
 def extract_again(run: RunRef, kind: Kind, purpose: str, schema: str, ids: tuple[str, ...]) -> ParcelRef:
-    """Stages those of these records that meet the filter now, and tells which of them were deleted."""
+    """Stages those of these records that meet the filter now, and tells which of them were deleted.
+
+    What a run that died had staged for this is thrown away: the window may have brought a newer state of these records since.
+    """
+    parcels = installation(run.config).parcels
+    left = parcels.find(run.connector, kind, purpose)
+    if left is not None:
+        parcels.discard(left)
     readings, connector = readings_of(run, schema, kind), settings_of(run)
     where = connector.filters.get(kind, EVERYTHING)
     request = ReadRequest(kind, fields_of(readings), filter=where, ids=ids, removals=connector.pull.deletions.on)

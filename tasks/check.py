@@ -15,6 +15,8 @@ from tasks.progress import Step, tell
 from tasks.report import keep_part, report_path
 from tasks.wiring import RETRY, installation
 
+REJECTED = "rejected"
+
 
 @task(name="check", task_run_name="check {ref.kind.plural} of {run.connector}", **RETRY)
 def check(run: RunRef, ref: ParcelRef) -> int:
@@ -44,7 +46,9 @@ def judge_parcel(run: RunRef, parcel: Parcel, context: BatchContext, rules: Sequ
         for crm_id, rule, reason, column, value in holding.held_shown(parcel)
     )
     counts = CommitCounts(read=parcel.rows(), held=held)
-    state = "checked" if verdict.passed else "rejected"
+    state = "checked" if verdict.passed else REJECTED
+    if not verdict.passed:
+        parcel.tell("state", REJECTED)  # should the run die now, the next one reads afresh all the same
     keep_part(run, parcel_report(verdict, counts, state=state, held=rows))
     return verdict
 

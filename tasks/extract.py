@@ -16,6 +16,7 @@ from sync.crm import Crm
 from sync.errors import MarketsyncError
 from sync.fields import Reading
 from sync.records import EVERY_KEY, Filter, Kind, Page, ParcelRef, ReadRequest, RunRef, Stream, Window
+from tasks.check import REJECTED
 from tasks.progress import Step, tell
 from tasks.schema import readings_of
 from tasks.wiring import RETRY, Installation, installation, now, open_crm, settings_of
@@ -66,10 +67,12 @@ def stage_request(
     if ref is not None:
         with home.parcels.open(ref) as parcel:
             fits = parcel.readings == readings and parcel.told("asked") == _asked(request)
-            done = parcel.told("state") == READ
-        if fits and done:
+            state = parcel.told("state")
+        if state == REJECTED:
+            home.parcels.keep_aside(ref, REJECTED)  # its run died before it could do so; what it holds may be corrected by now
+        elif fits and state == READ:
             return ref
-        if not fits:
+        if state == REJECTED or not fits:
             ref = None  # the CRM's schema moved since, or other records are wanted now
     if ref is None:
         told = {"baseline": crm.now().isoformat(), "asked": _asked(request), **about}

@@ -11,12 +11,11 @@ from adapters.market.books import Run
 from adapters.market.described import Backfill as Backfill
 from adapters.market.engine import hold_lock
 from adapters.market.purge import PurgeCounts
-from adapters.market.quarantine import Held, HeldCount
+from adapters.market.quarantine import HeldCount
 from adapters.market.upgrading import revision
 from adapters.market.verify import MarketCounts
 from sync.crm import CheckLine
 from sync.errors import ConfigError
-from sync.near_names import did_you_mean
 from sync.records import PEOPLE, PULL_ORDER, Kind
 from sync.report import RunReport, from_json
 from sync.settings import ConnectorSettings, Settings
@@ -191,35 +190,6 @@ def report_of(config: str, run_id: str) -> tuple[RunReport, Path]:
     return from_json((folder / "report.json").read_text(encoding="utf-8")), folder / "index.html"
 
 
-def held_counts(config: str, name: str | None = None) -> tuple[HeldCount, ...]:
-    return installation(config).market.quarantine.counts(name)
-
-
-def held_records(config: str, name: str | None, kind: Kind | None, limit: int) -> tuple[Held, ...]:
-    return installation(config).market.quarantine.list(name, kind, limit=limit)
-
-
-def held_record(config: str, quarantine_id: int) -> Held:
-    """Raises ConfigError when there is no such entry."""
-    held = installation(config).market.quarantine.show(quarantine_id)
-    if held is None:
-        raise _no_entry(quarantine_id)
-    return held
-
-
-def release_held(config: str, quarantine_ids: tuple[int, ...], reason: str) -> int:
-    """GATE-2: an operator lets records go. → how many entries were open. ConfigError when one does not exist; then none is released."""
-    if not reason.strip():
-        raise ConfigError("a record is released only for a reason", where="quarantine", todo='Say why: --reason "…".')
-    for quarantine_id in quarantine_ids:
-        held_record(config, quarantine_id)
-    return installation(config).market.quarantine.release(quarantine_ids, reason, now())
-
-
-def _no_entry(quarantine_id: int) -> ConfigError:
-    return ConfigError(f"there is no entry {quarantine_id}", where="quarantine", todo="`marketsync quarantine list` shows the entries.")
-
-
 def purge_connector(config: str, name: str, who: str) -> PurgeCounts:
     """INIT-10. What the connector staged goes as well, so that the next initial sync reads afresh. Raises AlreadyRunning during a sync."""
     home = installation(config)
@@ -232,8 +202,3 @@ def purge_connector(config: str, name: str, who: str) -> PurgeCounts:
 def lock_name(flow: str, connector: str) -> str:
     """FLOW-1: what a flow holds while it is at work for a connector."""
     return f"{flow} of {connector}"
-
-
-def unknown_kind(text: str) -> ConfigError:
-    words = [kind.plural for kind in PULL_ORDER]
-    return ConfigError(f'there is no kind "{text}"{did_you_mean(text, words)}', where="--kind", todo=f"One of {', '.join(words)}.")

@@ -14,6 +14,7 @@ from adapters.staging.duck import staging_errors
 from sync.errors import ConfigError
 from sync.records import Kind, ParcelRef, RunRef
 from sync.served import not_served
+from tasks.check import REJECTED
 from tasks.commit import COMMITTED
 from tasks.operate import initial_sync_is_complete, lock_name
 from tasks.recurring import initial_sync_missing
@@ -88,4 +89,4 @@ def is_complete(run: RunRef) -> bool:
 @task(name="set rejected batch aside", **RETRY)
 def set_rejected_aside(run: RunRef, ref: ParcelRef) -> None:
     """A rejected parcel is kept for a look; the next run reads afresh, so that corrections made in the CRM are seen."""
-    installation(run.config).parcels.keep_aside(ref, "rejected")
+    installation(run.config).parcels.keep_aside(ref, REJECTED)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
@@ -90,6 +91,7 @@ class SugarCrm:
             client_id=client_id,
             client_secret=client_secret,
         )
+        self._site = wire.root.removesuffix("/rest")
         self._api = SugarApi(wire, session)
         self._contacts = OpportunityContacts(self._api, patience, sleep)
         self._members = ListMembers(self._api, page_rows, patience, sleep)
@@ -178,6 +180,10 @@ class SugarCrm:
         asked = [{"date_modified": {"$gte": stamp(since)}}]
         with_deleted = self._counted(MODULES[kind], {"filter": asked, "deleted": True})
         return max(0, with_deleted - self._counted(MODULES[kind], {"filter": asked}))
+
+    def place_of(self, kind: Kind, crm_id: str) -> str:
+        module = MODULES.get(kind)
+        return f"{self._site}/#{module}/{quote(crm_id, safe='')}" if module else ""
 
     def close(self) -> None:
         """Closes connections. There is no logout: other workers use the session."""

@@ -111,9 +111,12 @@ quarantine = Table(
     col("parcel_id", TEXT, "the parcel that it was last held back from"),
     col("first_held_at", INSTANT, "since when, UTC", nullable=False),
     col("last_held_at", INSTANT, "when it was last read and held back again, UTC", nullable=False),
+    col("times_held", BIGINT, "how often it was read and held back", nullable=False, server_default=text("1")),
+    col("asked_at", INSTANT, "when the CRM was last asked for it by its key, UTC"),
     col("retry_asked_at", INSTANT, "when an operator last asked to read it again, UTC"),
     col("released_at", INSTANT, "set: no longer held, UTC"),
     col("release_reason", TEXT, "why it was released"),
+    col("released_by", TEXT, "the operator who released it; null: the sync did"),
     comment="One row per record and rule that held it back (GATE-2). Open while released_at is null.",
 )
 _open = quarantine.c.released_at.is_(None)

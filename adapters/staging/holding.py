@@ -11,6 +11,9 @@ from adapters.staging.parcel import Parcel
 from adapters.staging.rows import Column, ParcelRows
 
 _HELD_SHOWN = 50
+_HELD = ("crm_id", "rule", "reason", "column_name", "value", "row")
+# Control and invisible characters of a CRM's text are none for a terminal. Blanks of all scripts become the plain one.
+_PRINTABLE = r"regexp_replace(value, '[\pC\pZ]', ' ', 'g')"
 
 
 def set_aside(parcel: Parcel, held_query: str) -> int:
@@ -27,17 +30,15 @@ def held_shown(parcel: Parcel) -> list[tuple[str | None, str, str, str | None, s
 
 
 def held_rows(parcel: Parcel) -> ParcelRows:
-    """Everything for the quarantine: rule, reason and the whole record. A record without an id has the empty one."""
+    """Everything for the quarantine: rule, reason, what is wrong, and the whole record. A record without an id has the empty one."""
     content = ", ".join(f"{quote(name)} := raw.{quote(name)}" for name in parcel.fields)
     record = f"CAST(to_json(struct_pack({content})) AS VARCHAR)"
     source = f"""(
-        SELECT DISTINCT coalesce(set_aside.crm_id, '') AS crm_id, rule, reason, {record} AS row
+        SELECT DISTINCT coalesce(set_aside.crm_id, '') AS crm_id, rule, reason, column_name, {_PRINTABLE} AS value, {record} AS row
         FROM set_aside JOIN raw ON raw.rowid = set_aside.seq
         UNION ALL
-        SELECT DISTINCT '', 'record_readable', reason, content FROM broken)"""
-    return ParcelRows(
-        parcel, (Column("crm_id", "crm_id"), Column("rule", "rule"), Column("reason", "reason"), Column("row", "row")), source
-    )
+        SELECT DISTINCT '', 'record_readable', reason, NULL, NULL, content FROM broken)"""
+    return ParcelRows(parcel, tuple(Column(name, name) for name in _HELD), source)
 
 
 def passed_ids(parcel: Parcel, held_before: Sequence[str]) -> ParcelRows:

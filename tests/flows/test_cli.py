@@ -116,30 +116,6 @@ def test_a_crm_that_does_not_answer_is_told_as_something_that_time_cures(tmp_pat
     assert result.exit_code == 6 and "What to do:" in result.output
 
 
-def test_the_quarantine_lists_by_rule_and_shows_the_whole_record_gate_2(tmp_path: Path, market: Market) -> None:
-    """GATE-2"""
-    hold(market)
-    listed = typed(tmp_path, "quarantine", "list")
-    assert listed.exit_code == 0 and "email_well_formed" in listed.output and "c-1" in listed.output
-    shown = typed(tmp_path, "quarantine", "show", "1")
-    assert "Größe" in shown.output and "nobody@" in shown.output and "malformed address" in shown.output
-    assert "Nothing is held back" in typed(tmp_path, "quarantine", "list", "--kind", "leads").output
-    assert typed(tmp_path, "quarantine", "list", "--kind", "laeds").exit_code == 2
-
-
-def test_a_release_needs_a_reason_and_an_entry_gate_2(tmp_path: Path, market: Market) -> None:
-    """GATE-2"""
-    hold(market)
-    hold(market, "c-2")
-    assert typed(tmp_path, "quarantine", "release", "1").exit_code == 2
-    assert typed(tmp_path, "quarantine", "release", "1", "--reason", " ").exit_code == 2
-    assert typed(tmp_path, "quarantine", "release", "1", "99", "--reason", "x").exit_code == 2
-    assert len(market.quarantine.list()) == 2
-    assert "Released 1." in typed(tmp_path, "quarantine", "release", "1", "--reason", "wrong import").output
-    assert "1 had been released before" in typed(tmp_path, "quarantine", "release", "1", "2", "--reason", "x").output
-    assert "wrong import" in typed(tmp_path, "quarantine", "show", "1").output
-
-
 def test_status_tells_people_and_programs_the_same(tmp_path: Path, market: Market) -> None:
     hold(market)
     result = typed(tmp_path, "status")
@@ -147,6 +123,9 @@ def test_status_tells_people_and_programs_the_same(tmp_path: Path, market: Marke
     (acme,) = told(typed(tmp_path, "status", "--json"))  # type: ignore[misc]
     assert acme["connector"] == "acme" and acme["initial_sync_complete"] is False
     assert acme["kinds"]["contacts"]["held"] == 1 and acme["kinds"]["contacts"]["synced_until"] is None
+    (reason,) = acme["kinds"]["contacts"]["held_by_rule"]
+    assert (reason["rule"], reason["records"], reason["since"]) == ("email_well_formed", 1, AT.isoformat())
+    assert reason["age_seconds"] >= 0 and "malformed" in reason["reason"]
 
 
 def test_purge_asks_and_takes_no_for_an_answer_init_10(tmp_path: Path, market: Market) -> None:

@@ -346,3 +346,11 @@ def test_the_adapter_fulfils_the_protocol(open_bench: Opener) -> None:
         crm: Crm = bench.sugar()
         with pytest.raises(GapError):
             list(crm.pages(contacts(), crm.streams(contacts())[0], '{"by":"offset"}'))
+
+
+def test_a_record_is_found_in_the_browser_where_the_instance_is(open_bench: Opener) -> None:
+    with open_bench() as bench:
+        assert isinstance(bench, SugarBench)
+        crm = bench.sugar()
+        assert crm.place_of(Kind.LEAD, "a/b c") == f"{bench.sandbox.url}/#Leads/a%2Fb%20c"
+        assert crm.place_of(Kind.LIST_MEMBER, "x") == ""

@@ -19,6 +19,10 @@ def upgrade() -> None:
     op.add_column("quarantine", Column("value", TEXT, comment="what stands in it, shortened"))
     edge = "what the next window will bring again and needs no second look, a JSON object of ids and stamps"
     op.add_column("cursors", Column("edge", TEXT, comment=edge))
+    often = "how often it was read and held back"
+    op.add_column("quarantine", Column("times_held", BIGINT, nullable=False, server_default=text("1"), comment=often))
+    op.add_column("quarantine", Column("asked_at", INSTANT, comment="when the CRM was last asked for it by its key, UTC"))
+    op.add_column("quarantine", Column("released_by", TEXT, comment="the operator who released it; null: the sync did"))
     _following()
     _brakes()
     _lists()
