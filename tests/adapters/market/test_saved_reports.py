@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -159,3 +160,34 @@ def test_report_1_membership_of_lists_follows_who_is_on_them_now(market: Market)
     assert keys(market, report(Term("lists.name", "not_equals", "News"))) == [2, 3, 4]
     assert keys(market, report(Term("lists.name", "is_null"))) == [2, 4]
     assert keys(market, report(Term("lists.crm_id", "in", ("l1", "l2")))) == [1, 3]
+
+
+@pytest.mark.parametrize(
+    ("op", "value", "found"),
+    [
+        ("gt", 0.1, [1, 2, 3]),
+        ("equals", 0.1, [4]),
+        ("in", (0.1, 5), [3, 4]),
+        ("not_in", (0.1, 5), [1, 2, 5]),
+        ("lte", 1, [1, 4]),
+        ("gte", 123456789012345, [2]),
+        ("lt", 123456789012346, [1, 2, 3, 4]),
+    ],
+)
+def test_report_1_long_decimals_are_compared_digit_by_digit(market: Market, op: str, value: Any, found: list[int]) -> None:
+    amounts = ["0.1000000000000000001", "123456789012345.5000001", "5", "0.1", None]
+    put(market, "opportunities", *({"opportunity_id": key, "amount": amount} for key, amount in enumerate(amounts, 1)))
+    assert keys(market, report(Term("amount", op, value), of=Of.OPPORTUNITIES)) == found
+
+
+def test_report_1_relative_dates_split_the_rows_in_two_at_the_instant(market: Market) -> None:
+    make_columns(market)
+    put(market, "contacts", *(person(key) for key in (1, 2, 3)))
+    edge = NOW - timedelta(days=30)
+    table = market.columns.table("contacts")
+    with market.database.writing() as connection:
+        for key, seen, born in ((1, edge - timedelta(microseconds=1), edge - timedelta(days=1)), (2, edge, edge)):
+            connection.execute(table.update().where(table.c.contact_id == key).values(seen_c=seen, born_c=born.date()))
+    for name in ("seen_c", "born_c"):
+        assert keys(market, report(Term(name, "older_than_days", 30))) == [1]
+        assert keys(market, report(Term(name, "newer_than_days", 30))) == [2]
