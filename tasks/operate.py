@@ -19,6 +19,7 @@ from sync.errors import ConfigError
 from sync.records import PEOPLE, PULL_ORDER, Kind
 from sync.report import RunReport, from_json
 from sync.settings import ConnectorSettings, Settings
+from tasks.fitting import field_lines, folder_lines
 from tasks.wiring import installation, now, open_crm, read_settings
 
 INITIAL_FLOW = "initial-sync"
@@ -115,13 +116,21 @@ def market_place(config: str) -> str:
 
 
 def check_connector(config: str, name: str) -> tuple[CheckLine, ...]:
-    """CONN-3: every finding about the CRM, and whether Market answers. Changes nothing. Raises what the CRM's adapter raises."""
+    """CONN-3: every finding about this machine, the CRM and what the configuration asks of it. Changes nothing in the CRM.
+
+    Raises what the CRM's adapter raises. Where a folder can't be written the CRM is not asked: the session could not be kept.
+    """
     connector = read_settings(config).connector(name)
     there = has_market(config)
     place = market_place(config)
     market = CheckLine(True, "Market", place if there else f"{place}: not there yet; the first run makes it")
     readable = (*connector.pull.kinds(), *((Kind.LIST,) if connector.pull.marketing_lists.on else ()))
-    return (market, *open_crm(config, name).probe(readable, _writable(connector)).lines)
+    folders = folder_lines(Path(read_settings(config).data_dir), _sqlite_file(read_settings(config)))
+    if folders:
+        return (market, *folders)
+    crm = open_crm(config, name)
+    probe = crm.probe(readable, _writable(connector))
+    return (market, *probe.lines, *(field_lines(crm, connector, connector.pull.kinds()) if probe.ok else ()))
 
 
 def _writable(connector: ConnectorSettings) -> tuple[Kind, ...]:

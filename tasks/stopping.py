@@ -22,6 +22,12 @@ def was_stopped() -> bool:
     return any(stopping.asked for stopping in _at_work)
 
 
+def stop_reading() -> None:
+    """The same without Ctrl-C: the run was told to end (SIGTERM), and its reading threads must not go on for it."""
+    for stopping in _at_work:
+        stopping.asked = True
+
+
 class Stopping:
     """`asked`: somebody pressed Ctrl-C. Libraries turn the interrupt into errors of their own, so this is what tells them apart."""
 

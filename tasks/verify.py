@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from prefect import task
 from prefect.artifacts import create_markdown_artifact
+from prefect.exceptions import TerminationSignal
 
 from adapters.market.books import COMPLETED, FAILED, STOPPED, Run
 from adapters.reports.pages import prune, write_index, write_report
@@ -22,7 +23,7 @@ from tasks.operate import INITIAL_FLOW
 from tasks.pulse import keep_pulse
 from tasks.report import keep_verification, kept_parts, kept_verification, next_steps, noted_findings, prune_runs, report_path
 from tasks.runs import INITIAL, finished_kinds
-from tasks.stopping import was_stopped
+from tasks.stopping import stop_reading, was_stopped
 from tasks.summary import as_markdown
 from tasks.wiring import RETRY, installation, now, open_crm, settings_of
 
@@ -134,16 +135,18 @@ def _done_earlier(run: RunRef, parts: tuple[ParcelReport, ...]) -> tuple[Kind, .
 
 
 def _state(error: BaseException | None, rejected: bool) -> str:
-    """Ctrl-C is no failure, whatever error a library made of it."""
+    """Ctrl-C and SIGTERM are no failures, whatever error a library made of them."""
     if error is None:
         return COMPLETED
     if rejected:
         return "rejected"
-    return STOPPED if isinstance(error, KeyboardInterrupt) or was_stopped() else FAILED
+    return STOPPED if isinstance(error, (KeyboardInterrupt, TerminationSignal)) or was_stopped() else FAILED
 
 
 def report_failure(run: RunRef, started_at: datetime, error: BaseException) -> None:
     """The report of a run that failed. What keeps it from being made is noted on `error`, and never takes its place."""
+    if isinstance(error, TerminationSignal):
+        stop_reading()
     try:
         make_report(run, started_at, error)
     except (MarketsyncError, ValueError) as trouble:  # ValueError: a part of it was cut off when the disk was full

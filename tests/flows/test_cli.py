@@ -101,6 +101,53 @@ def test_check_says_what_is_well_and_changes_nothing_in_the_crm_conn_3(tmp_path:
     assert not (tmp_path / "market.db").exists()
 
 
+def test_check_names_fields_that_the_crm_does_not_have_conn_3(tmp_path: Path, crm_url: str) -> None:
+    """CONN-3, FILT-1: before anything is read."""
+    more = (
+        '[connectors.acme.filters]\nleads = [{ field = "statuss", op = "equals", value = "New" }]\n'
+        '[connectors.acme.mapping]\ncontacts = { region = "regionn_c" }'
+    )
+    result = typed(configured(tmp_path, crm_url, more), "check")
+    assert result.exit_code == 4, result.output
+    assert 'no field "statuss"' in result.output and '"status"' in result.output and 'no field "regionn_c"' in result.output
+    assert "filters" in result.output and "mapping of contacts" in result.output
+
+
+def test_check_says_that_filters_and_mappings_fit_conn_3(tmp_path: Path, crm_url: str) -> None:
+    more = '[connectors.acme.filters]\nleads = [{ field = "status", op = "equals", value = "New" }]'
+    result = typed(configured(tmp_path, crm_url, more), "check")
+    assert result.exit_code == 0 and "filters and mappings name fields that the CRM has" in result.output
+
+
+def test_check_names_folders_that_can_not_be_written_conn_3(tmp_path: Path, crm_url: str) -> None:
+    """CONN-3: a file lies where a folder should be; and nothing is made by looking."""
+    configured(tmp_path, crm_url)
+    (tmp_path / "data").write_text("in the way")
+    config = tmp_path / "marketsync.toml"
+    config.write_text(config.read_text().replace("sqlite:///market.db", "sqlite:///data/market.db").replace('"data"', '"data/more"'))
+    result = typed(tmp_path, "check")
+    assert result.exit_code == 4, result.output
+    for said in ("data directory", "Let data_dir name a folder", "Market's folder", "2 of 3 things are wrong"):
+        assert said in result.output
+
+
+def test_a_complete_initial_sync_is_told_before_anything_is_started_flow_4(tmp_path: Path, market: Market) -> None:
+    """FLOW-4, FLOW-2: no flow engine, no run, no call; and a run that is at work does not matter to somebody who has nothing to do."""
+    from adapters.market.books import Run
+    from adapters.market.schema_books import cursors
+
+    market.runs.start(Run("r-1", "initial-sync", "acme", AT))
+    market.runs.finish("r-1", "completed", AT)
+    with market.database.writing() as connection:
+        for kind in ("user", "account", "lead", "contact", "opportunity"):
+            connection.execute(cursors.insert().values(connector="acme", kind=kind, at=AT, updated_at=AT))
+    with hold_lock(market, lock_name(INITIAL_FLOW, "acme"), tmp_path / "data" / "locks"):
+        result = typed(tmp_path, "run", "initial")
+    assert result.exit_code == 0 and "2 November 2026, 14:05 UTC" in result.output and "--again" in result.output
+    assert "Starting the flow engine" not in result.output
+    assert len(market.runs.list("acme")) == 1
+
+
 def test_a_refused_login_ends_with_its_own_exit_code_and_no_secret_conn_4(
     tmp_path: Path, crm_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from tasks.progress import Step, tell
-from tasks.stopping import stoppable, was_stopped
+from tasks.stopping import stop_reading, stoppable, was_stopped
 
 
 def step(verb: str, *, ended: bool = False) -> Step:
@@ -29,6 +29,18 @@ def test_ctrl_c_stops_the_threads_that_read_and_nothing_that_writes_init_7() -> 
         tell(step("extract", ended=True))
         tell(step("commit"))
     tell(step("extract"))
+    assert not was_stopped()
+
+
+def test_a_run_that_is_told_to_end_stops_the_threads_that_read_init_7() -> None:
+    """INIT-7: SIGTERM, which the flow engine turns into an error of its own."""
+    with stoppable(lambda: None) as stopping:
+        stop_reading()
+        assert stopping.asked and was_stopped()
+        with pytest.raises(KeyboardInterrupt):
+            tell(step("extract"))
+        tell(step("commit"))
+    stop_reading()
     assert not was_stopped()
 
 
