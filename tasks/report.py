@@ -15,7 +15,7 @@ from tasks.typed import typed_command
 from tasks.wiring import Installation, installation, now
 
 BRAKED = "deletion held by the brake"
-_COMMANDS = {"initial-sync": "run initial", "core-sync": "run core"}
+_COMMANDS = {"initial-sync": "run initial", "core-sync": "run core", "reconciliation": "reconcile"}
 
 
 def keep_part(run: RunRef, part: ParcelReport) -> None:
