@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo test check format bench clean
+.PHONY: help install demo test soak check format bench clean
 
 help:            ## What can be typed here
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
@@ -23,6 +23,9 @@ demo: $(STAMP)   ## A whole initial sync against a local SugarCRM sandbox, in ab
 
 test: $(STAMP)   ## Run every test
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
+
+soak: $(STAMP)   ## Thousands of random scripts against the reference and against a fresh sync: hours
+	@HYPOTHESIS_PROFILE=soak MARKETSYNC_SCRIPTS=$(or $(SCRIPTS),2000) $(BIN)/python -m pytest -n 2 tests/reference
 
 check: $(STAMP)  ## Formatter, linter, types
 	@$(BIN)/ruff format --check .

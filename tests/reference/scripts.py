@@ -8,11 +8,13 @@ So are names that the CRM takes from another record: they change without a stamp
 from __future__ import annotations
 
 import random
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from adapters.sandbox.sugarcrm import FaultRule
+from sync.columns import FIXED_COLUMNS
 from sync.errors import Transient
 from sync.records import PULL_ORDER
 from tests.core_road import CoreRoad
@@ -213,6 +215,9 @@ def picture(road: PullRoad) -> dict[tuple[str, str], dict[str, Any]]:
     shared = {
         link["market_id"] for link in links if link["kind"] == "lead"
     } & {link["market_id"] for link in links if link["kind"] == "contact"}  # fmt: skip
+    own: dict[str, set[str]] = defaultdict(set)
+    for field in road.rows("SELECT kind, column_name FROM field_catalogue"):
+        own[field["kind"]].add(field["column_name"])
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for link in links:
         table = {"user": "users", "account": "accounts", "opportunity": "opportunities"}.get(link["kind"], "contacts")
@@ -222,6 +227,7 @@ def picture(road: PullRoad) -> dict[tuple[str, str], dict[str, Any]]:
         values["owner"] = _alive(rows["users"].get(row.get("owner_id")))
         values["account"] = _alive(rows["accounts"].get(row.get("account_id")))
         values["_shared"] = table == "contacts" and link["market_id"] in shared
+        values["_columns"] = own[link["kind"]]
         values["_merged"] = table == "contacts" and link["market_id"] in merged
         found[link["kind"], link["crm_id"]] = values
     return found
@@ -254,5 +260,7 @@ def _by_the_rules(kind: str, name: str, ours: dict[str, Any], theirs: dict[str, 
         return True  # PULL-6: a lead stays with the account that its company's name found first
     if name == "opt_out" and ours["_merged"]:
         return True  # CONSENT-10: a merge may make it stricter
+    if kind == "lead" and theirs[name] is None and name not in theirs["_columns"] and name not in FIXED_COLUMNS["contacts"]:
+        return True  # DEL-1: a row that a lead took over keeps what only contacts have
     shared = ours["_shared"] or theirs["_shared"]
     return shared and (ours[name] is None or theirs[name] is None or kind == "lead" or ours["crm_type"] != "Contact")
