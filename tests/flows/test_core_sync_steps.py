@@ -308,3 +308,44 @@ def test_gate_2_a_held_record_that_is_corrected_in_the_crm_releases_itself(road:
     road.control.touch("Leads", [lead])
     assert "1 lead no longer held back" in road.follow().words
     assert person(road, lead, "lead")["last_name"] == "Held"
+
+
+@pytest.mark.parametrize("skew_s", [-7_200, 7_200])
+def test_pull_1_windows_go_by_the_clock_of_the_crm_however_wrong_it_is(tmp_path: Path, market_url: str, skew_s: int) -> None:
+    with core_road(tmp_path, market_url) as road:
+        road.control.set_clock(fixed=1_790_000_000.0 + skew_s)
+        [contact, *_] = living(road, "Contacts")
+        road.control.edit("Contacts", contact["id"], {"title": "by a wrong clock"}, stamp=1_790_000_000 + max(skew_s, 0))
+        road.follow()
+        assert person(road, contact["id"])["title"] == "by a wrong clock"
+
+
+def test_pull_1_the_hour_that_comes_twice_loses_nothing(tmp_path: Path, market_url: str) -> None:
+    before_fall_back = 1_793_512_200.0  # 1 November 2026, 01:50 in New York, daylight saving: 05:50 UTC
+    with core_road(tmp_path, market_url, clock_fixed=before_fall_back) as road:
+        road.control.set_zone("mkt_sync", "America/New_York")
+        [contact, *_] = living(road, "Contacts")
+        for turn in range(7):
+            road.control.advance_clock(ROUND_S)
+            road.control.edit("Contacts", contact["id"], {"title": f"turn {turn}"})
+            assert road.follow().words == ("1 contact updated",)
+            row = person(road, contact["id"])
+            assert row["title"] == f"turn {turn}"
+        at = road.one("SELECT crm_modified_at FROM crm_links WHERE crm_id = :id", id=contact["id"])
+        assert str(at).startswith("2026-11-01 08:10")
+
+
+def test_pull_3_edits_while_pages_are_read_are_neither_lost_nor_repeated(tmp_path: Path, market_url: str) -> None:
+    with core_road(tmp_path, market_url, connector="page_rows = 5", contacts=40, clock_fixed=None) as road:
+        contacts = living(road, "Contacts")
+        road.control.touch("Contacts", [contact["id"] for contact in contacts])
+        road.control.set_editors({"module": "Contacts", "rows": 3, "every": 1, "before": True, "seed": 7})
+        road.follow()
+        assert any(editor["edits"] for editor in road.control.editor_state())
+        road.control.set_editors()
+        road.follow()
+        wanted = {contact["id"]: contact["description"] or None for contact in living(road, "Contacts")}
+        rows = road.rows(
+            "SELECT l.crm_id, c.description FROM crm_links l JOIN contacts c ON c.contact_id = l.market_id WHERE l.kind = 'contact'"
+        )
+        assert {row["crm_id"]: row["description"] or None for row in rows} == wanted
