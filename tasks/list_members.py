@@ -95,7 +95,7 @@ def plan_members(run: RunRef, ref: ParcelRef, again: bool = False) -> MembersPla
     with installation(run.config).parcels.open(ref) as parcel:
         plan_parcel_of_members(run, parcel)
         note_findings(run, [unread_finding(kind, lists) for kind, lists in list_members.unread(parcel).items()])
-        news = f"-{IN_TURN}-" not in ref.parcel_id or list_members.changes(parcel) > 0
+        news = not ref.path.endswith(f"-{IN_TURN}.duckdb") or list_members.changes(parcel) > 0
         return MembersPlan(ref, news, list_members.unknown_members(parcel), list_members.members_to_ask(parcel))
 
 
