@@ -11,6 +11,7 @@ from sync.drift import FIELD_TOPICS, field_words
 from sync.errors import AccessDenied, GateRejected
 from tasks.operate import status_of
 from tests.core_road import CoreRoad, Followed, core_road
+from tests.flows.command import typed
 
 ROUND_S = 1_200
 
@@ -61,6 +62,7 @@ def test_pull_4_changes_made_during_a_backfill_of_several_cycles_all_arrive(tmp_
                 wanted[crm_id] = f"in cycle {cycle}"
             road.follow()
             done.append([each.rows_done for each in status_of(road.road.config, "acme").backfills])
+            assert ("stage_c" in typed(tmp_path, "status").output) == (cycle < 4)
         assert done == [[5], [10], [15], [20], []]
         road.control.advance_clock(ROUND_S)
         road.follow()
