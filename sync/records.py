@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -226,6 +226,13 @@ class Rows(Protocol):
 
     def arrow(self) -> Any:
         """The same values as `tuples` as an Arrow record batch reader, for databases that are loaded so."""
+        ...
+
+    def binary(self, types: Sequence[str]) -> Iterator[Iterator[bytes]] | None:
+        """The same in binary form for COPY, as one stream or several, each whole in itself; None: only CSV can be had.
+
+        `types`: for each column PostgreSQL's own name of its type, such as int8, timestamptz or text.
+        """
         ...
 
     def csv(self) -> Iterator[bytes]:

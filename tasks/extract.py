@@ -78,7 +78,7 @@ def stage_request(
         told = {"baseline": crm.now().isoformat(), "asked": _asked(request), **about}
         ref = home.parcels.create(run.connector, kind, purpose, request.fields, readings, told)
         _stage_first(home, ref, first)
-    with home.parcels.open(ref, threads=1) as parcel:  # the streams are what runs in parallel
+    with home.parcels.open(ref, filling=True) as parcel:
         _Reader(run, crm, request, parcel, connector.connections, _total(crm, request)).read()
         parcel.tell("state", READ)
     return ref

@@ -31,6 +31,9 @@ class MemoryRows:
         columns = [pa.array([row[place] for row in self._rows]) for place in range(len(self._columns))]
         return pa.table(columns, names=list(self._columns)).to_reader(1_000)
 
+    def binary(self, types: Sequence[str]) -> None:
+        """There is no writer here."""
+
     def csv(self) -> Iterator[bytes]:
         for row in self._rows:
             yield (",".join(_field(value) for value in row) + "\n").encode()

@@ -47,10 +47,19 @@ def _copy(connection: Connection, table: Table, rows: Rows) -> None:
     driver = connection.connection.driver_connection
     assert isinstance(driver, psycopg.Connection)
     columns = ", ".join(quote(name) for name in rows.columns)
-    statement = f"COPY {quote(table.name)} ({columns}) FROM STDIN (FORMAT csv)"
-    with indexes_afterwards(connection, table, rows.count), driver.cursor() as cursor, cursor.copy(statement.encode()) as copy:
-        for chunk in rows.csv():
-            copy.write(chunk)
+    binary = rows.binary(_types(driver, f"SELECT {columns} FROM {quote(table.name)} LIMIT 0"))
+    statement = f"COPY {quote(table.name)} ({columns}) FROM STDIN (FORMAT {'csv' if binary is None else 'binary'})"
+    with indexes_afterwards(connection, table, rows.count), driver.cursor() as cursor:
+        for stream in [rows.csv()] if binary is None else binary:
+            with cursor.copy(statement.encode()) as copy:
+                for chunk in stream:
+                    copy.write(chunk)
+
+
+def _types(driver: psycopg.Connection, query: str) -> list[str]:
+    """What the server calls the types of a query's columns."""
+    types = psycopg.adapters.types
+    return [type_.name if (type_ := types.get(column.type_code)) else "" for column in driver.execute(query.encode()).description or ()]
 
 
 def _load_lite(connection: Connection, table: Table, rows: Rows) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 import duckdb
@@ -11,6 +12,7 @@ import duckdb
 from sync.errors import StagingFailed
 
 ROOM = "Make room on the disk that holds the data directory, then start the run again: it goes on from the last staged page."
+_FILLING_ROWS = 8_192  # a multiple of the engine's 2,048; a load of pages is about twice as many
 _DAMAGED = (
     "not a valid DuckDB database file",
     "Corrupt",
@@ -74,10 +76,15 @@ def _first_line(text: str) -> str:
     return text.strip().splitlines()[0][:300] if text.strip() else "no details"
 
 
-def open_database(path: Path, *, memory_limit_mb: int, threads: int) -> duckdb.DuckDBPyConnection:
-    """Opens or creates the file. Instants are UTC whatever the machine's time zone is; nothing is ever downloaded."""
+def open_database(path: Path, *, memory_limit_mb: int, threads: int, filling: bool = False) -> duckdb.DuckDBPyConnection:
+    """Opens or creates the file. Instants are UTC whatever the machine's time zone is; nothing is ever downloaded.
+
+    `filling`: for many loads of thousands of rows each. Rows that fill a row group are written into the file at once, compressed;
+    others go through the log first, and are written a second time at the next checkpoint. So row groups are small then; that is an
+    option of ATTACH only, so each cursor has to `enter` the file.
+    """
     con = duckdb.connect(
-        str(path),
+        ":memory:" if filling else str(path),
         config={
             "memory_limit": f"{memory_limit_mb}MB",
             "threads": threads,
@@ -86,9 +93,29 @@ def open_database(path: Path, *, memory_limit_mb: int, threads: int) -> duckdb.D
             # what memory can't hold into temporary files first.
             "checkpoint_threshold": f"{memory_limit_mb}MB",
             "storage_compatibility_version": "latest",  # a tenth faster to write; parcels are read by the version that wrote them
+            "max_vacuum_tasks": 0,  # small row groups stay as they are: a checkpoint would write them all again, as large ones
             "autoinstall_known_extensions": False,
         },
     )
+    if filling:
+        con.execute(f"ATTACH {literal(str(path))} AS parcel (ROW_GROUP_SIZE {_FILLING_ROWS})")
+        enter(con)
     con.execute("SET TimeZone = 'UTC'")
     con.execute("SET enable_progress_bar = false")
     return con
+
+
+def load_binary_writer(con: duckdb.DuckDBPyConnection) -> bool:
+    """Gives the engine PostgreSQL's binary format, if the package that brings it is here in the engine's own version; it is optional."""
+    found = find_spec("duckdb_extension_postgres_scanner")
+    if found is None or found.origin is None:
+        return False
+    path = Path(found.origin).parent / "extensions" / f"v{duckdb.__version__}" / "postgres_scanner.duckdb_extension"
+    if path.exists():
+        con.execute(f"LOAD {literal(str(path))}")
+    return path.exists()
+
+
+def enter(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    """Makes the names in SQL mean the tables of a file that was opened for filling; each new cursor needs it."""
+    return con.execute("USE parcel")

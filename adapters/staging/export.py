@@ -53,13 +53,16 @@ class Load:
         ]
         dated = [Column("opt_out_date", f"CASE WHEN staged.opt_out THEN {self.stamp.sql} END", "TIMESTAMP")] if self._people else []
         return ParcelRows(
-            self.parcel, (*fixed, *self._staged(self.columns), *dated), f"staged WHERE staged.action = 'insert' AND {_NOT_HELD}"
+            self.parcel,
+            (*fixed, *self._staged(self.columns), *dated),
+            f"staged WHERE staged.action = 'insert' AND {_NOT_HELD}",
+            "staged.seq",
         )
 
     def changed_rows(self) -> ParcelRows:
         """One row per known row that the CRM's values replace; its key first."""
         fixed = [Column(self.stamp.kind.key, "staged.market_id", "BIGINT"), Column("connector", literal(self.stamp.connector))]
-        return ParcelRows(self.parcel, (*fixed, *self._common()), f"staged WHERE staged.action = 'update' AND {_NOT_HELD}")
+        return ParcelRows(self.parcel, (*fixed, *self._common()), f"staged WHERE staged.action = 'update' AND {_NOT_HELD}", "staged.seq")
 
     def filling_rows(self) -> ParcelRows:
         """One row per contact's row of which leads fill the empty columns (MATCH-6); its key first.

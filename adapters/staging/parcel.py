@@ -20,7 +20,7 @@ from uuid import uuid4
 import duckdb
 import pyarrow as pa
 
-from adapters.staging.duck import open_database, quote, staging_errors
+from adapters.staging.duck import enter, open_database, quote, staging_errors
 from adapters.staging.loading import Spool
 from sync.errors import StagingFailed
 from sync.fields import ColumnType, Pick, Reading, ValueType, WritePolicy
@@ -50,22 +50,28 @@ class StreamProgress:
 class Parcel:
     """One open parcel file. Threads may append at once, each through its own cursor; other processes can't open it meanwhile."""
 
-    def __init__(self, ref: ParcelRef, path: Path, con: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, ref: ParcelRef, path: Path, con: duckdb.DuckDBPyConnection, *, filling: bool = False) -> None:
         self.ref = ref
         self.path = path
         self.con = con
         self.where = _where(ref, path)
+        self._filling = filling
         self._turns = threading.BoundedSemaphore(_LOADS_AT_ONCE)
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """A connection of its own to the open file, for one thread."""
+        cursor = self.con.cursor()
+        return enter(cursor) if self._filling else cursor
 
     # -- what it is -------------------------------------------------------------------------------------------------
 
     def tell(self, key: str, value: str) -> None:
         with staging_errors(self.where):
-            self.con.cursor().execute(_TELL, [key, value])
+            self.cursor().execute(_TELL, [key, value])
 
     def told(self, key: str) -> str | None:
         with staging_errors(self.where):
-            row = self.con.cursor().execute("SELECT value FROM about WHERE key = ?", [key]).fetchone()
+            row = self.cursor().execute("SELECT value FROM about WHERE key = ?", [key]).fetchone()
         return None if row is None else str(row[0])
 
     @property
@@ -81,13 +87,13 @@ class Parcel:
     def progress(self) -> dict[str, StreamProgress]:
         """Per stream that has at least one staged page."""
         with staging_errors(self.where):
-            rows = self.con.cursor().execute(_PROGRESS).fetchall()
+            rows = self.cursor().execute(_PROGRESS).fetchall()
         return {stream: StreamProgress(None if ended else position, bool(ended), int(count)) for stream, position, ended, count in rows}
 
     def spool(self) -> Spool:
         """A way in for one thread: each has its own cursor, so several may append at once."""
         with staging_errors(self.where):
-            return Spool(self.con.cursor(), self.fields, self.path.parent, self.where, self._turns)
+            return Spool(self.cursor(), self.fields, self.path.parent, self.where, self._turns)
 
     def rows(self) -> int:
         return self.scalar("SELECT count(*) FROM raw")
@@ -135,14 +141,16 @@ class ParcelStore:
         return (self.root / ref.path).exists()
 
     @contextmanager
-    def open(self, ref: ParcelRef, *, threads: int | None = None) -> Iterator[Parcel]:
-        """`threads`: of the engine, fewer where several threads of ours load at once. Raises StagingFailed: the file is gone or taken."""
+    def open(self, ref: ParcelRef, *, filling: bool = False) -> Iterator[Parcel]:
+        """`filling`: several threads of ours will load pages at once. Raises StagingFailed: the file is gone or taken."""
         path = self.root / ref.path
         where = _where(ref, path)
         if not path.exists():
             raise StagingFailed("the parcel is gone", where=where, todo="Start the run again: it reads the records afresh.")
         with staging_errors(where):
-            parcel = Parcel(ref, path, open_database(path, memory_limit_mb=self.memory_limit_mb, threads=threads or self.threads))
+            threads = 1 if filling else self.threads  # the streams are what runs in parallel
+            con = open_database(path, memory_limit_mb=self.memory_limit_mb, threads=threads, filling=filling)
+            parcel = Parcel(ref, path, con, filling=filling)
         try:
             yield parcel
         finally:
