@@ -1,6 +1,6 @@
 """What the rules look at: one narrow row per incoming record, and what Market knows about it.
 
-`facts`: seq (the row of `raw`), crm_id, modified_at, created_at, address_key, crm_out, the references, row_hash. One row per CRM record:
+`facts`: seq (the row of `raw`), crm_id, modified_at, created_at, email, address_key, crm_out, the references, row_hash. One row per CRM record:
 of several versions read in one window the newest stays. Market's answers stand beside it in the `known_*` tables.
 """
 
@@ -34,9 +34,10 @@ _REFERENCES = ("owner_ref", "account_ref", "contact_ref", "converted_to")
 _FACTS = """
 CREATE OR REPLACE TABLE facts AS
 SELECT seq, * EXCLUDE (seq, email, company),
+    nullif(trim(email, {blanks}), '') AS email,
     nullif(lower(replace(trim(email, {blanks}), chr(304), 'i')), '') AS address_key,
     nullif(lower(trim(company, {blanks})), '') AS company_key
-FROM (SELECT raw.rowid AS seq, {columns}, {row_hash} AS row_hash FROM raw)
+FROM (SELECT raw.rowid AS seq, {columns}, {row_hash} AS row_hash FROM {raw})
 """
 _KEEP_NEWEST = """
 DELETE FROM facts USING (
@@ -61,10 +62,22 @@ def gather_facts(parcel: Parcel) -> int:
     readings = parcel.readings
     faulty = " OR ".join(condition for reading in readings if (condition := unreadable_when(reading)) is not None) or "false"
     columns = f"{_fact_columns(readings)}, coalesce({faulty}, false) AS faulty"
-    parcel.execute(_FACTS.format(blanks=BLANKS, columns=columns, row_hash=_row_hash(parcel.fields)))
+    raw, columns = _picked_once(readings, columns)
+    parcel.execute(_FACTS.format(blanks=BLANKS, columns=columns, row_hash=_row_hash(parcel.fields), raw=raw))
     parcel.execute(_KEEP_NEWEST)
     parcel.execute(_unreadable(readings))
     return parcel.scalar("SELECT count(*) FROM facts")
+
+
+def _picked_once(readings: Sequence[Reading], columns: str) -> tuple[str, str]:
+    """What to select from, and the columns of the selection. What is picked out of JSON is needed several times and costs the most."""
+    picked = {text_of(reading): f"raw.{quote(f'picked {place}')}" for place, reading in enumerate(readings) if reading.pick is not None}
+    if not picked:
+        return "raw", columns
+    for text, name in picked.items():
+        columns = columns.replace(text, name)
+    texts = ", ".join(f"{text} AS {name.removeprefix('raw.')}" for text, name in picked.items())
+    return f"(SELECT raw.rowid AS rowid, raw.*, {texts} FROM raw) AS raw", columns
 
 
 def _fact_columns(readings: Sequence[Reading]) -> str:

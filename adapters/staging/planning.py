@@ -246,7 +246,7 @@ SELECT facts.seq, facts.crm_id, decided.action, situated.market_id, situated.how
     owner.market_id AS owner_id,
     {account} AS account_id,
     person.market_id AS contact_id,
-    {key} AS address_key, facts.row_hash, facts.modified_at, facts.created_at, facts.converted_to,
+    facts.email, {key} AS address_key, facts.row_hash, facts.modified_at, facts.created_at, facts.converted_to,
     facts.owner_ref, facts.account_ref, facts.contact_ref
 FROM facts
 JOIN situated ON situated.seq = facts.seq

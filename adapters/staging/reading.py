@@ -108,8 +108,9 @@ def unreadable_when(reading: Reading) -> str | None:
     if pattern is None:
         return _broken_json(reading) if reading.pick is not None or kind is ValueType.JSON else None
     value = f"({_cast(text_of(reading), reading.type)})"
-    impossible = f"({value} NOT BETWEEN {_FIRST} AND {_LAST})" if kind is ValueType.INSTANT else "false"
-    return f"({filled} AND (NOT regexp_full_match({text}, {literal(pattern)}) OR {value} IS NULL OR {impossible}))"
+    # The value stands here once, as the engine would cast it once per mention.
+    possible = f"{value} BETWEEN {_FIRST} AND {_LAST}" if kind is ValueType.INSTANT else f"{value} IS NOT NULL"
+    return f"({filled} AND NOT coalesce(regexp_full_match({text}, {literal(pattern)}) AND {possible}, false))"
 
 
 def _broken_json(reading: Reading) -> str:

@@ -69,7 +69,7 @@ def _staged_columns(readings: Sequence[Reading], kind: Kind) -> tuple[Column, ..
         if reading.column not in _POINTERS and not (kind in PEOPLE and reading.column in _RULED)
     ]
     names = {column.name for column in columns}
-    rules = _people_columns(readings, kind) if kind in PEOPLE else _key_columns(readings, kind)
+    rules = _people_columns(kind) if kind in PEOPLE else _key_columns(readings, kind)
     read = {reading.column for reading in readings}
     references = [Column(name, f"plan.{name}", "BIGINT") for name in _REFERENCES[kind] if read & _NAMED_BY[name]]
     return tuple(columns + [column for column in (*rules, *references) if column.name not in names])
@@ -88,11 +88,10 @@ _REFERENCES: dict[Kind, tuple[str, ...]] = {
 _NAMED_BY = {"owner_id": {"owner_ref"}, "account_id": {"account_ref", "company"}, "contact_id": {"contact_ref"}}
 
 
-def _people_columns(readings: Sequence[Reading], kind: Kind) -> list[Column]:
-    email = next((value_of(reading) for reading in readings if reading.column == "email"), "CAST(NULL AS VARCHAR)")
+def _people_columns(kind: Kind) -> list[Column]:
     return [
         Column("crm_type", literal(kind.value.capitalize())),
-        Column("email", f"nullif(trim({email}, {BLANKS}), '')"),
+        Column("email", "plan.email"),
         Column("email_key", "plan.address_key"),
         Column("opt_out", "CASE WHEN plan.action = 'insert' THEN coalesce(plan.opt_out, false) ELSE plan.opt_out END", "BOOLEAN"),
         Column("del_status", f"CASE WHEN plan.action = 'insert' OR plan.reset_delivery THEN {DELIVERY_UNKNOWN} END", "INTEGER"),
