@@ -1,7 +1,7 @@
 """What the rules look at: one narrow row per incoming record, and what Market knows about it.
 
-`facts`: seq (the row of `raw`), crm_id, modified_at, created_at, email, address_key, crm_out, the references, row_hash. One row per CRM record:
-of several versions read in one window the newest stays. Market's answers stand beside it in the `known_*` tables.
+`facts`: seq (the row of `raw`), crm_id, modified_at, created_at, email, address_key, crm_out, the references, row_hash. One row per
+CRM record: of several versions read in one window the newest stays. Market's answers stand beside it in the `known_*` tables.
 """
 
 from __future__ import annotations
