@@ -52,7 +52,7 @@ def extract_backfill(run: RunRef, kind: Kind, schema: str, until: datetime) -> P
     ref = _parcel(home, run, kind, readings)
     crm = open_crm(run.config, run.connector)
     request = ReadRequest(kind, fields_of(readings), filter=connector.filters.get(kind, Filter()))
-    with home.parcels.open(ref, threads=1) as parcel:
+    with home.parcels.open(ref, filling=True) as parcel:
         if parcel.told("state") == READ:
             return ref
         finished = read_streams(run, crm, request, parcel, connector.connections, until)
