@@ -181,7 +181,7 @@ def export(terminal: Terminal, as_json: bool, file: str | None) -> None:
         raise ConfigError(
             f"the file can't be written: {error.strerror}", where=shown(file), todo="Name another place: --csv FILE."
         ) from error
-    click.echo(f"Wrote {len(entries):,} entries to {shown(file)}.")
+    click.echo(f"Wrote {len(entries):,} {'entry' if len(entries) == 1 else 'entries'} to {shown(file)}.")
 
 
 def _csv(entries: tuple[Watched, ...]) -> str:
