@@ -10,6 +10,7 @@ import click
 import pytest
 
 from adapters.market.engine import Market, open_market
+from adapters.market.mailing import CONSENT_10
 from adapters.market.schema import metadata
 from flows.reference import commands, pages
 from sync import errors
@@ -74,6 +75,10 @@ def test_every_example_query_runs(query: str, market: Path) -> None:
     finally:
         connection.close()
     assert len(columns) >= 3 or "count(" in query
+
+
+def test_the_query_of_consent_10_is_the_one_that_verify_runs() -> None:
+    assert CONSENT_10.strip() in text("market.md")
 
 
 def _error_types() -> list[type[errors.MarketsyncError]]:

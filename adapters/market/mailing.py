@@ -14,6 +14,7 @@ from adapters.market.types import BIGINT, INSTANT
 from sync.consent import MailDecision, MailFacts, may_be_mailed
 
 BOUNCED = 2  # contacts.del_status (ADDR-3)
+_AT_ONCE = 5_000
 
 # Runs on SQLite and on PostgreSQL; docs/market.md shows the same text, and a test compares them.
 CONSENT_10 = """
@@ -95,9 +96,13 @@ UNKNOWN = MailFacts(living=False, has_address=True, opted_out=False, watched=Fal
 
 
 def judge(connection: Connection, contact_ids: Sequence[int]) -> tuple[Judged, ...]:
-    """One answer per row that exists."""
-    person = contacts.alias("person")
-    asked = contacts.alias("asked")
+    """One answer per row that exists, in the order of their keys."""
+    wanted = sorted(set(contact_ids))
+    return tuple(found for first in range(0, len(wanted), _AT_ONCE) for found in _judge(connection, wanted[first : first + _AT_ONCE]))
+
+
+def _judge(connection: Connection, contact_ids: Sequence[int]) -> list[Judged]:
+    person, asked = contacts.alias("person"), contacts.alias("asked")
     stands = func.coalesce(asked.c.merged_into, asked.c.contact_id)
     query = (
         select(asked.c.contact_id, stands, *_facts(person))
@@ -105,16 +110,17 @@ def judge(connection: Connection, contact_ids: Sequence[int]) -> tuple[Judged, .
         .where(asked.c.contact_id.in_(contact_ids))
         .order_by(asked.c.contact_id)
     )
-    return tuple(
+    return [
         Judged(asked_id, standing, may_be_mailed(MailFacts(*map(bool, facts)))) for asked_id, standing, *facts in connection.execute(query)
-    )
+    ]
 
 
 def judge_address(connection: Connection, email_key: str | None) -> MailDecision:
     """An address may be mailed if somebody living who has it may be. Nobody has it: no, because nobody agreed."""
     with_it = select(contacts.c.contact_id).where(contacts.c.email_key == email_key, contacts.c.merged_into.is_(None))
     ids = connection.execute(with_it.order_by(contacts.c.deleted_date.is_not(None), contacts.c.contact_id)).scalars().all()
-    decisions = [judged.decision for judged in judge(connection, ids)] if ids else []
+    judged = {each.contact_id: each.decision for each in judge(connection, ids)}
+    decisions = [judged[contact_id] for contact_id in ids]  # the living first: their reason is the one to tell
     allowed = next((decision for decision in decisions if decision.may), None)
     if allowed is not None:
         return allowed

@@ -32,7 +32,7 @@ ROOT = Path(__file__).parents[2]
 DOCUMENTED = re.findall(r"```sql\n(.*?)```", (ROOT / "docs" / "market.md").read_text(encoding="utf-8"), re.DOTALL)
 WHO_MAY_BE_MAILED = next(query for query in DOCUMENTED if query.startswith("SELECT a.account_name, c.first_name"))
 PUSH = "[connectors.acme.push]\nunsubscribes = true"
-ADDRESSES = (None, "ann@x.test", " ANN@x.test ", "bob@x.test", "ΕΛΛΑΣ@x.test")
+ADDRESSES = (None, "ann@x.test", " ANN@x.test ", "bob@x.test", "eve@x.test", "kim@x.test", "ΕΛΛΑΣ@x.test")
 RECORDS = [(Kind.LEAD, "l1"), (Kind.LEAD, "l2"), (Kind.CONTACT, "c1"), (Kind.CONTACT, "c2"), (Kind.CONTACT, "c3")]
 Name = tuple[Kind, str]
 NewRoad = Callable[[], AbstractContextManager[PullRoad]]
@@ -169,6 +169,21 @@ class ConsentMachine(RuleBasedStateMachine):
 
     # -- runs -------------------------------------------------------------------------------------------------------
 
+    @rule(times=st.integers(1, 2))
+    def run_well(self, times: int) -> None:
+        """A whole cycle, as most are."""
+        for kind in (Kind.LEAD, Kind.CONTACT) * times:
+            while self.read:
+                self.commit("well")
+            self.read_the_crm(kind)
+            while self.read:
+                self.commit("well")
+
+    @rule(name=st.sampled_from(RECORDS), out=st.booleans())
+    def change_their_mind_and_run(self, name: Name, out: bool) -> None:
+        self.change_their_mind(name, out)
+        self.run_well(1)
+
     @rule(kind=st.sampled_from((Kind.LEAD, Kind.CONTACT)))
     def read_the_crm(self, kind: Kind) -> None:
         """What is there now; it may be committed much later."""
@@ -225,9 +240,10 @@ class ConsentMachine(RuleBasedStateMachine):
 
     # -- Market -----------------------------------------------------------------------------------------------------
 
-    @rule(address=st.sampled_from(ADDRESSES[1:]))
-    def unsubscribe_address(self, address: str) -> None:
-        self._unsubscribe(address)
+    @rule(address=st.sampled_from(ADDRESSES[1:]), really=st.sampled_from((False, False, True)))
+    def unsubscribe_address(self, address: str, really: bool) -> None:
+        if really:
+            self._unsubscribe(address)
 
     @rule(data=st.data())
     def unsubscribe_person(self, data: st.DataObject) -> None:
@@ -259,13 +275,14 @@ class ConsentMachine(RuleBasedStateMachine):
                 self.words.out(name, None)
                 self.words.taken[name] = self.clock
 
-    @rule(address=st.sampled_from(ADDRESSES[1:]))
-    def release(self, address: str) -> None:
-        now = datetime(2026, 3, 1, tzinfo=UTC)
-        if self.road.market.consent.unwatch(address, who="olga", why="asked by letter", now=now):
-            self.words.release(str(folded(address)))
+    @rule()
+    def release(self) -> None:
+        """Every address that is on the guarded watch now: what keeps somebody from being mailed must be their own word again."""
+        for address in {entry.address for entry in self.road.market.consent.watched()}:
+            self.road.market.consent.unwatch(f" {address.upper()}", who="olga", why="asked by letter", now=datetime(2026, 3, 1, tzinfo=UTC))
+            self.words.release(address)
 
-    @rule(really=st.sampled_from((False, False, True)))
+    @rule(really=st.sampled_from((False, False, False, True)))
     def purge(self, really: bool) -> None:
         """Everything goes, and may be read in again."""
         if really:
@@ -289,6 +306,14 @@ class ConsentMachine(RuleBasedStateMachine):
             against += [name for name, addresses in words.out_at.items() if address in addresses]
             said = [said for said in words.here if address in said.addresses or row in {stands.get(each, each) for each in said.rows}]
             assert not against and not said, (row, address, against, said)
+
+    @invariant()
+    def who_opted_out_is_out(self) -> None:
+        """Whatever else keeps them from being mailed."""
+        rows, words, stands = self.rows(), self.words, self.stands_for()
+        out = {rows[name] for name in words.blocked if name in rows} | {stands.get(row, row) for said in words.here for row in said.rows}
+        people = self.road.rows("SELECT contact_id FROM contacts WHERE NOT opt_out AND merged_into IS NULL")
+        assert out & {each["contact_id"] for each in people} == set()
 
     @invariant()
     def the_ledger_agrees(self) -> None:
