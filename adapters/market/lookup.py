@@ -112,11 +112,15 @@ class Lookup:
         return self._by_key(columns, users.c.email_key, email_keys)
 
     def account_names(self, names: Rows) -> pa.Table:
-        """Folded names → (account_name_key, account_id) of living accounts; of several with one name the oldest (PULL-6)."""
-        columns = [accounts.c.account_name_key, accounts.c.account_id]
+        """Folded names → (account_name_key, account_id) of living accounts (PULL-6).
+
+        Of several with one name the one with the lowest CRM id, Market's own before them: not the one that happened to come first.
+        """
+        columns = [accounts.c.account_name_key, accounts.c.account_id, accounts.c.crm_id]
         found = self._by_key(columns, accounts.c.account_name_key, names, accounts.c.deleted_date.is_(None))
-        oldest = found.group_by("account_name_key").aggregate([("account_id", "min")])
-        return oldest.select(["account_name_key", "account_id_min"]).rename_columns(["account_name_key", "account_id"])
+        order = pc.sort_indices(found, [("crm_id", "ascending", "at_start"), ("account_id", "ascending", "at_start")])
+        first = found.take(order).group_by("account_name_key", use_threads=False).aggregate([("account_id", "first")])
+        return first.select(["account_name_key", "account_id_first"]).rename_columns(["account_name_key", "account_id"])
 
     def _by_key(
         self, columns: Sequence[ColumnElement[Any]], column: Column[Any], keys_: Rows, *conditions: ColumnElement[bool]

@@ -56,12 +56,11 @@ def _link_by_company(connection: Connection, new_accounts: Sequence[tuple[int, i
     waits = and_(named, contacts.c.crm_type == "Lead")  # a contact's account follows from its id alone
     is_new = or_(*(accounts.c.account_id.between(first, last) for first, last in new_accounts))
     living = and_(is_new, accounts.c.account_id != NO_COMPANY, accounts.c.deleted_date.is_(None), accounts.c.account_name.is_not(None))
-    fresh = (
-        select(folded(accounts.c.account_name, lite).label("name"), func.min(accounts.c.account_id).label("account_id"))
-        .where(living)
-        .group_by(folded(accounts.c.account_name, lite))
-        .subquery("fresh")
-    )
+    name = folded(accounts.c.account_name, lite)
+    # The same choice as `lookup.account_names` makes: of several with one name the lowest CRM id.
+    place = func.row_number().over(partition_by=name, order_by=[accounts.c.crm_id.asc().nulls_first(), accounts.c.account_id])
+    named_new = select(name.label("name"), accounts.c.account_id, place.label("place")).where(living).subquery()
+    fresh = select(named_new.c.name, named_new.c.account_id).where(named_new.c.place == 1).subquery("fresh")
     waiting = select(contacts.c.contact_id, folded(contacts.c.company, lite).label("name")).where(waits).subquery()
     found = select(waiting.c.contact_id, fresh.c.account_id).join(fresh, fresh.c.name == waiting.c.name).subquery()
     values = {"account_id": found.c.account_id, "updated_at": now}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,32 @@ def test_pull_6_a_lead_finds_its_account_by_company_name_whichever_comes_first(r
     assert account_of(road, crm_id) == "Acme"
     bring(road, Kind.LEAD, lead("l3", company=company))
     assert account_of(road, "l3") == "Acme"
+
+
+@pytest.mark.parametrize("accounts_first", [True, False])
+@pytest.mark.parametrize("order", list(itertools.permutations(["a2", "a1", "a3"])), ids="-".join)
+def test_pull_6_match_9_of_accounts_with_one_name_the_lowest_id_counts_whatever_the_order(
+    tmp_path: Path, order: tuple[str, ...], accounts_first: bool
+) -> None:
+    """PULL-6, MATCH-9: pages come in any order; the company of a lead does not depend on it."""
+    with pull_road(tmp_path, f"sqlite:///{tmp_path / 'market.db'}") as road:
+        road.make_columns(Kind.LEAD, READINGS[Kind.LEAD])
+        same = [account(crm_id, name) for crm_id, name in zip(order, ("Acme", " ACME", "acme "), strict=True)]
+        if accounts_first:
+            bring(road, Kind.ACCOUNT, *same)
+        bring(road, Kind.LEAD, lead("l1", company="Acme"))
+        if not accounts_first:
+            bring(road, Kind.ACCOUNT, *same)
+        [found] = road.rows("SELECT crm_id FROM accounts WHERE account_id = :id", id=person(road, "l1")["account_id"])
+        assert found["crm_id"] == "a1"
+
+
+def test_pull_6_the_choice_among_accounts_with_one_name_is_the_same_on_both_databases(road: PullRoad) -> None:
+    for crm_id in ("b", "B", "a"):
+        bring(road, Kind.ACCOUNT, account(crm_id, "Acme"))
+    bring(road, Kind.LEAD, lead("l1", company="Acme"))
+    [found] = road.rows("SELECT crm_id FROM accounts WHERE account_id = :id", id=person(road, "l1")["account_id"])
+    assert found["crm_id"] == "B"
 
 
 def test_pull_6_an_account_that_gets_the_name_later_is_found_too(road: PullRoad) -> None:
