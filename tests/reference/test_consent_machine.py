@@ -18,7 +18,7 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
 
 from sync.errors import MarketUnavailable
 from sync.records import Kind, ParcelRef, Removal
@@ -136,6 +136,13 @@ class ConsentMachine(RuleBasedStateMachine):
     @staticmethod
     def instant(minute: int) -> datetime:
         return _BEGIN + timedelta(minutes=minute)
+
+    @initialize(outs=st.lists(st.booleans(), min_size=5, max_size=5))
+    def begin_with_people(self, outs: list[bool]) -> None:
+        """Leads and contacts who share rows, so that nearly every step meets somebody."""
+        for name, address, out in zip(RECORDS, ("ann@x.test", "bob@x.test", "ann@x.test", "bob@x.test", "eve@x.test"), outs, strict=True):
+            self.edit(name, address, out)
+        self.run_well(1)
 
     # -- the CRM ----------------------------------------------------------------------------------------------------
 
