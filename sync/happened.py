@@ -56,7 +56,7 @@ class Happened:
 
 def of_counts(kind: Kind, counts: CommitCounts) -> tuple[Happened, ...]:
     """What a commit's counts tell."""
-    told = ((What.NEW, counts.inserted), (What.UPDATED, counts.updated), (What.HELD, counts.held), (What.RELEASED, counts.released))
+    told = ((What.NEW, counts.inserted), (What.UPDATED, counts.updated), (What.HELD, counts.newly_held), (What.RELEASED, counts.released))
     return tuple(Happened(kind, what, count) for what, count in told if count)
 
 

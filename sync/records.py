@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
@@ -191,7 +191,10 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class CommitCounts:
-    """What one commit did, in records of one kind. `held` went to quarantine; `matched` were joined to a row that was there."""
+    """What one commit did, in records of one kind. `held` went to quarantine; `matched` were joined to a row that was there.
+
+    `newly_held`: how many of the held ones, at most, were not held for the same reason before.
+    """
 
     read: int = 0
     inserted: int = 0
@@ -200,6 +203,7 @@ class CommitCounts:
     held: int = 0
     matched: int = 0
     released: int = 0
+    newly_held: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

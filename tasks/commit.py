@@ -7,7 +7,7 @@ from datetime import datetime
 from prefect import task
 
 from adapters.market.commit import Commit
-from adapters.staging import Parcel, export, following, holding, noticing, planning, staged
+from adapters.staging import Parcel, export, following, held_consent, holding, noticing, planning, staged
 from sync.columns import FIXED_COLUMNS
 from sync.happened import of_counts
 from sync.records import PEOPLE, CommitCounts, Cursor, Kind, ParcelRef, RunRef
@@ -72,6 +72,7 @@ def _write(home: Installation, run: RunRef, parcel: Parcel, tx: Commit, at: date
         tx.append("consent_ledger", load.ledger())
         tx.append("outbox", load.queued_opt_outs())
         tx.guard_addresses(load.addresses_left())
+        _opt_out_held(parcel, load.stamp, tx)
     tx.put_links(load.links())
     if kind in PEOPLE:
         tx.merge_people(load.absorbed())
@@ -80,17 +81,24 @@ def _write(home: Installation, run: RunRef, parcel: Parcel, tx: Commit, at: date
     tx.note_removals(following.gone(parcel))
     tx.leave_scope(following.left(parcel), settings_of(run).scope.left)
     tx.link_waiting_accounts()
-    tx.hold(holding.held_rows(parcel))
+    newly_held = tx.hold(holding.held_rows(parcel))
     released = tx.release(
         run.connector, kind, holding.passed_ids(parcel, home.market.quarantine.open_ids(run.connector, kind)), "passed its checks", at
     )
     if cursor_moves:
         tx.move_cursor(Cursor(run.connector, kind, datetime.fromisoformat(parcel.told("baseline") or at.isoformat())))
-    counts = _counts(parcel, released)
+    counts = _counts(parcel, released, newly_held)
     tx.finish(counts)
     return counts
 
 
-def _counts(parcel: Parcel, released: int) -> CommitCounts:
+def _opt_out_held(parcel: Parcel, stamp: export.Stamp, tx: Commit) -> None:
+    """A record that is held back keeps its values to itself, but not its opt-out."""
+    tx.update(stamp.kind.table, held_consent.opted_out_rows(parcel, stamp))
+    tx.append("consent_ledger", held_consent.ledger(parcel, stamp))
+    tx.put_links(held_consent.links(parcel, stamp))
+
+
+def _counts(parcel: Parcel, released: int, newly_held: int = 0) -> CommitCounts:
     counted = staged.counts(parcel)
-    return CommitCounts(**counted, released=released)
+    return CommitCounts(**counted, released=released, newly_held=min(newly_held, counted["held"]))

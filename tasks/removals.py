@@ -46,7 +46,7 @@ def _apply(run: RunRef, kind: Kind) -> Removed:
         if answer is Answer.WAIT:
             note_findings(run, [_braked(run, kind, measured.rows, measured.of)])
             return Removed()
-    return market.removals.apply(run.connector, kind, now=now())
+    return market.removals.apply(run.connector, kind, run_id=run.run_id, now=now())
 
 
 def refuse_green(run: RunRef) -> None:

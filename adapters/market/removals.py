@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, exist
 from adapters.market.applying import Removed, apply_removals
 from adapters.market.brakes import use_answer
 from adapters.market.database import Database
+from adapters.market.mass_delete import note_deletion
 from adapters.market.schema_books import crm_links, quarantine
 from adapters.market.schema_following import removals
 from adapters.market.types import INSTANT, KEY
@@ -85,11 +86,14 @@ class Removals:
             rows = connection.execute(select(func.count(links.market_id.distinct())).where(own, links.crm_id.in_(waiting))).scalar_one()
             return Waiting(int(rows), int(connection.execute(select(func.count()).select_from(some)).scalar_one()))
 
-    def apply(self, connector: str, kind: Kind, *, now: datetime) -> Removed:
-        """One transaction for everything that waits of one kind, and the answer that let it pass."""
+    def apply(self, connector: str, kind: Kind, *, run_id: str, now: datetime) -> Removed:
+        """One transaction for everything that waits of one kind, and the answer that let it pass. Plans made before are made anew."""
         with self._database.writing() as connection:
             use_answer(connection, connector, kind.value, now)
-            return apply_removals(connection, connector, kind, now)
+            done = apply_removals(connection, connector, kind, now)
+            about = {"deleted": done.deleted, "merged": done.merged, "kept": done.kept}
+            note_deletion(connection, run_id=run_id, what=kind.value, now=now, about=about)
+            return done
 
     def drop(self, connector: str, kind: Kind, *, now: datetime) -> int:
         """An operator refused: the records stay as they are. → how many were dropped."""

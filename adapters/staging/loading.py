@@ -78,10 +78,8 @@ class Spool:
                     self._file.write(body)
                     self._file.write(b"\n")
             except OSError:
-                self._notes, self._removed = (
-                    [],
-                    [],
-                )  # the file may end within a record now: nothing of it is loaded, its pages are asked for again
+                # The file may end within a record now: nothing of it is loaded, its pages are asked for again.
+                self._notes, self._removed = [], []
                 raise
         self.bytes += len(body)
         self._longest = max(self._longest, _longest_line(body))

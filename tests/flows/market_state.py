@@ -26,6 +26,7 @@ BOOKS = {"alembic_version", "runs", "findings", "parcels", "key_sequences"}
 OWN_CLOCK = {
     "created_at",
     "updated_at",
+    "described_at",
     "deleted_date",
     "first_seen_at",
     "written_at",

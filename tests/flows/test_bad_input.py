@@ -18,6 +18,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
+from adapters.market.engine import open_market
 from adapters.sandbox.sugarcrm import FaultRule, RunningSandbox
 from sync.records import Kind
 from tasks.wiring import open_crm
@@ -250,6 +251,9 @@ def test_a_disk_that_is_full_while_staging_stops_the_run_and_room_lets_it_go_on(
         place = lite_place(tmp_path).write(crm.url, connector=FEW)
         flush_bytes = 100_000 if moment.endswith("loaded") else 24 << 20
         full = {"bytes": FULL[moment]}
+        market = open_market(place.market_url)  # made before, so that the limit meets the parcel and not the Market's own tables
+        market.upgrade()
+        market.close()
         fails(driver, place, "StagingFailed", 8, "acme", "Make room", full=full, flush_bytes=flush_bytes)
         assert accounts(place) == 0
         completes(driver, place, 1500)

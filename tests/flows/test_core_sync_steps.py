@@ -349,3 +349,25 @@ def test_pull_3_edits_while_pages_are_read_are_neither_lost_nor_repeated(tmp_pat
             "SELECT l.crm_id, c.description FROM crm_links l JOIN contacts c ON c.contact_id = l.market_id WHERE l.kind = 'contact'"
         )
         assert {row["crm_id"]: row["description"] or None for row in rows} == wanted
+
+
+def test_consent_3_an_opt_out_counts_although_the_rest_of_the_record_is_held_back(road: CoreRoad) -> None:
+    lead = road.control.create("Leads", {"last_name": "Held", "email1": "held@example.com"})
+    road.follow()
+    assert not person(road, lead, "lead")["opt_out"]
+    road.control.advance_clock(ROUND_S)
+    road.control.write_raw("Leads", lead, {"date_entered": "not a date"})
+    road.control.edit("Leads", lead, {"title": "not before it is corrected"})
+    road.control.opt_out("held@example.com")
+    assert "1 lead held back" in road.follow().words
+    row = person(road, lead, "lead")
+    assert (row["opt_out"], row["title"] or "") == (True, "")
+    [entry] = road.rows("SELECT old, new, why FROM consent_ledger WHERE contact_id = :id", id=row["contact_id"])
+    assert (bool(entry["old"]), bool(entry["new"])) == (False, True) and "held back" in entry["why"]
+    road.control.advance_clock(ROUND_S)
+    road.control.write_raw("Leads", lead, {"date_entered": "2026-01-02T03:04:05+00:00"})
+    road.control.touch("Leads", [lead])
+    road.follow()
+    row = person(road, lead, "lead")
+    assert (row["opt_out"], row["title"]) == (True, "not before it is corrected")
+    assert road.one("SELECT count(*) FROM consent_ledger WHERE contact_id = :id", id=row["contact_id"]) == 1

@@ -2,14 +2,17 @@
 
 What the rules themselves make different is left out of the comparison: history (deleted rows, delivery status, times), what leads fill in
 on a contact's row (MATCH-6), leads whose account is found by a name that changed since (PULL-6), and consent that a merge made stricter.
-So are names that the CRM takes from another record: they change without a stamp, and reconciliation finds them.
+So is what the CRM takes from other records, names and the contact of an opportunity: it changes without a stamp, and
+reconciliation finds it.
 """
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ from sync.columns import FIXED_COLUMNS
 from sync.errors import Transient
 from sync.records import PULL_ORDER
 from tests.core_road import CoreRoad
+from tests.postgres import create_database, drop_database
 from tests.pull_road import OPEN_GATE, PullRoad, pull_road
 
 FAULTS: tuple[dict[str, Any], ...] = (
@@ -43,6 +47,7 @@ _HISTORY = {
     "contact_id", "account_id", "opportunity_id", "user_id", "owner_id",
 }  # fmt: skip
 
+_numbers = itertools.count(1)
 _TAKEN_FROM_OTHERS = {"account_name", "assigned_user_name", "created_by_name", "modified_by_name", "report_to_name", "campaign_name"}
 
 
@@ -198,11 +203,23 @@ class Life:
 
 def fresh_market(road: CoreRoad, folder: Path) -> dict[tuple[str, str], dict[str, Any]]:
     """What an initial sync of the same CRM makes now, in a new Market."""
-    with pull_road(folder, f"sqlite:///{folder / 'fresh.db'}", road.sandbox.url, more=OPEN_GATE) as fresh:
+    with _another_market(road, folder) as market, pull_road(folder, market, road.sandbox.url, more=OPEN_GATE) as fresh:
         schema = fresh.schema()
         for kind in PULL_ORDER:
             fresh.bring_in(fresh.extract(kind, schema), schema, gate=False)
         return picture(fresh)
+
+
+@contextmanager
+def _another_market(road: CoreRoad, folder: Path) -> Iterator[str]:
+    """An empty one of the same make."""
+    url = road.road.home.settings.market.url
+    if url.startswith("sqlite"):
+        yield f"sqlite:///{folder / 'fresh.db'}"
+        return
+    address, name = url.rpartition("/")[0], f"fresh_{next(_numbers)}"
+    yield create_database(address, name)
+    drop_database(address, name)
 
 
 def picture(road: PullRoad) -> dict[tuple[str, str], dict[str, Any]]:
@@ -254,12 +271,16 @@ def differences(followed: dict[tuple[str, str], dict[str, Any]], fresh: dict[tup
 
 
 def _by_the_rules(kind: str, name: str, ours: dict[str, Any], theirs: dict[str, Any]) -> bool:
-    if name in _TAKEN_FROM_OTHERS and not (kind == "account" and name == "account_name"):
+    if (name in _TAKEN_FROM_OTHERS and not (kind == "account" and name == "account_name")) or (
+        kind == "opportunity" and name == "contact_ref"
+    ):
         return True
     if name.startswith("_") or (kind == "lead" and name == "account"):
         return True  # PULL-6: a lead stays with the account that its company's name found first
     if name == "opt_out" and ours["_merged"]:
         return True  # CONSENT-10: a merge may make it stricter
+    if kind == "contact" and name == "converted":
+        return True  # a lead said so while it shared the row
     if kind in ("lead", "contact") and name not in theirs["_columns"] and name not in FIXED_COLUMNS["contacts"]:
         return True  # MATCH-6, DEL-1: what only the other kind has was filled in by a record that shared the row, some time ago
     shared = ours["_shared"] or theirs["_shared"]

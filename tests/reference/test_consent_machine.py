@@ -172,7 +172,7 @@ class ConsentMachine(RuleBasedStateMachine):
         merged = winner if name[0] is Kind.CONTACT and winner != name[1] and (Kind.CONTACT, winner) not in self.gone else None
         now = datetime(2026, 3, 1, tzinfo=UTC)
         self.road.market.removals.note("acme", name[0], [Removal(name[1], self.instant(self.tick()), merged)], run_id="run-1", now=now)
-        self.road.market.removals.apply("acme", name[0], now=now)
+        self.road.market.removals.apply("acme", name[0], run_id="run-1", now=now)
 
     # -- runs -------------------------------------------------------------------------------------------------------
 

@@ -137,7 +137,7 @@ def test_what_core_sync_committed_meanwhile_is_not_overwritten_with_what_was_rea
         named = extract_named.fn(stage.road.run, Kind.CONTACT, "changes", stage.schema, (edited,))
         stage.road.bring_in(named, gate=False)
         stage.road.market.removals.note("acme", Kind.CONTACT, [Removal(gone)], run_id="core", now=now())
-        stage.road.market.removals.apply("acme", Kind.CONTACT, now=now())
+        stage.road.market.removals.apply("acme", Kind.CONTACT, run_id="run-1", now=now())
         compared = compare_slice.fn(run, one, ref)
         assert compared.unread == ()
         bring_in(run, ref)

@@ -36,7 +36,7 @@ def test_del_1_a_record_that_was_deleted_in_the_crm_deletes_its_row_and_keeps_it
     put_links(market, link("c1", 1, crm_modified_at=EARLIER), link("c2", 2, crm_modified_at=EARLIER))
     assert note(market, Removal("c1", GONE), Removal("unknown", GONE)) == 1
     assert state(market, 1) == (False, False)
-    assert market.removals.apply("acme", Kind.CONTACT, now=NOW) == Removed(deleted=1)
+    assert market.removals.apply("acme", Kind.CONTACT, run_id="run-1", now=NOW) == Removed(deleted=1)
     assert state(market, 1) == (True, False) and state(market, 2) == (False, False)
     assert living(market) == {"c2"}
     assert ask(market, "SELECT * FROM removals") == []
@@ -46,7 +46,7 @@ def test_del_1_what_was_applied_before_is_neither_noted_nor_written_again(market
     put(market, "contacts", person(1))
     put_links(market, link("c1", 1))
     note(market, Removal("c1", GONE))
-    market.removals.apply("acme", Kind.CONTACT, now=NOW)
+    market.removals.apply("acme", Kind.CONTACT, run_id="run-1", now=NOW)
     assert note(market, Removal("c1", GONE)) == 0
     assert market.removals.known_living("acme", Kind.CONTACT, ["c1"]) == frozenset()
 
@@ -56,7 +56,7 @@ def test_del_2_a_record_that_was_seen_living_since_stays(market: Market) -> None
     put_links(market, link("c1", 1, crm_modified_at=EARLIER))
     note(market, Removal("c1", GONE))
     execute(market, "UPDATE crm_links SET crm_modified_at = :at", at=LATER)
-    assert market.removals.apply("acme", Kind.CONTACT, now=NOW) == Removed()
+    assert market.removals.apply("acme", Kind.CONTACT, run_id="run-1", now=NOW) == Removed()
     assert state(market, 1) == (False, False) and living(market) == {"c1"}
     assert note(market, Removal("c1", GONE)) == 0, "an old removal is no news"
 
@@ -65,7 +65,7 @@ def test_del_1_a_row_that_another_record_holds_lives_on_in_its_name(market: Mark
     put(market, "contacts", person(1, crm_type="Contact"))
     put_links(market, link("c1", 1), link("l1", 1, kind="lead"))
     note(market, Removal("c1", GONE))
-    assert market.removals.apply("acme", Kind.CONTACT, now=NOW) == Removed(kept=1, heirs=((Kind.LEAD, "l1"),))
+    assert market.removals.apply("acme", Kind.CONTACT, run_id="run-1", now=NOW) == Removed(kept=1, heirs=((Kind.LEAD, "l1"),))
     assert state(market, 1) == (False, False)
     assert ask(market, "SELECT crm_type, crm_id FROM contacts") == [("Lead", "l1")]
     assert ask(market, "SELECT row_hash FROM crm_links WHERE crm_id = 'l1'") == [(None,)], "the lead's values are to be read again"
@@ -75,7 +75,7 @@ def test_match_8_a_merged_record_becomes_an_alias_and_its_row_moves_to_the_winne
     put(market, "contacts", person(1), person(2, opt_out=True))
     put_links(market, link("c1", 1), link("c2", 2))
     note(market, Removal("c2", GONE, merged_into="c1"))
-    assert market.removals.apply("acme", Kind.CONTACT, now=NOW) == Removed(merged=1)
+    assert market.removals.apply("acme", Kind.CONTACT, run_id="run-1", now=NOW) == Removed(merged=1)
     assert ask(market, "SELECT market_id, alias_of, living FROM crm_links WHERE crm_id = 'c2'") == [(1, "c1", False)]
     assert state(market, 2) == (True, True)
     assert ask(market, "SELECT opt_out FROM contacts WHERE contact_id = 1") == [(True,)], "out wins (CONSENT-10)"
@@ -85,7 +85,7 @@ def test_match_8_a_loser_whose_winner_is_not_here_is_deleted_like_any_other(mark
     put(market, "contacts", person(2))
     put_links(market, link("c2", 2))
     note(market, Removal("c2", GONE, merged_into="nobody"))
-    assert market.removals.apply("acme", Kind.CONTACT, now=NOW) == Removed(deleted=1)
+    assert market.removals.apply("acme", Kind.CONTACT, run_id="run-1", now=NOW) == Removed(deleted=1)
 
 
 def test_gate_2_a_held_record_that_was_deleted_is_released(market: Market) -> None:
@@ -96,7 +96,7 @@ def test_gate_2_a_held_record_that_was_deleted_is_released(market: Market) -> No
         at=EARLIER,
     )
     assert note(market, Removal("c9", GONE)) == 1
-    market.removals.apply("acme", Kind.CONTACT, now=NOW)
+    market.removals.apply("acme", Kind.CONTACT, run_id="run-1", now=NOW)
     assert ask(market, "SELECT release_reason FROM quarantine") == [("deleted in the CRM",)]
 
 
@@ -105,7 +105,7 @@ def test_a_removal_that_left_no_trace_counts_unless_the_record_was_read_since(ma
     put_links(market, link("c1", 1), link("c2", 2))
     note(market, Removal("c1"), Removal("c2"))
     execute(market, "UPDATE crm_links SET written_at = :at WHERE crm_id = 'c2'", at=str((NOW + timedelta(minutes=1)).replace(tzinfo=None)))
-    assert market.removals.apply("acme", Kind.CONTACT, now=NOW + timedelta(minutes=2)) == Removed(deleted=1)
+    assert market.removals.apply("acme", Kind.CONTACT, run_id="run-1", now=NOW + timedelta(minutes=2)) == Removed(deleted=1)
     assert living(market) == {"c2"}
 
 
@@ -119,7 +119,7 @@ def test_filt_2_a_record_that_left_the_filter_stays_is_marked_or_goes_as_the_set
     put(market, "contacts", person(1), person(2))
     put_links(market, link("c1", 1), link("c2", 2))
     assert market.scope.leave("acme", Kind.CONTACT, ["c1"], behaviour, run_id="run-1", now=NOW) == 1
-    market.removals.apply("acme", Kind.CONTACT, now=NOW)
+    market.removals.apply("acme", Kind.CONTACT, run_id="run-1", now=NOW)
     assert ask(market, "SELECT crm_id FROM crm_links WHERE left_scope AND living") == [("c1",)]
     [(left, gone)] = ask(market, "SELECT left_scope, deleted_date FROM contacts WHERE contact_id = 1")
     assert (left is not None, gone is not None) == (marked, deleted)
@@ -135,7 +135,7 @@ def test_del_8_the_brake_asks_once_and_acts_upon_the_answer_once(market: Market)
     assert (open_.rows_affected, open_.rows_before, open_.answer) == (30, 100, Answer.WAIT)
     assert market.brakes.answer(open_.brake_id, Answer.ALLOW, who="ann", now=NOW)
     assert market.brakes.ask("acme", "contact", **question) is Answer.ALLOW
-    market.removals.apply("acme", Kind.CONTACT, now=NOW)
+    market.removals.apply("acme", Kind.CONTACT, run_id="run-1", now=NOW)
     assert market.brakes.open("acme") == ()
     assert market.brakes.ask("acme", "contact", **question) is Answer.WAIT, "an answer is used once"
 
