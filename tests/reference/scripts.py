@@ -217,7 +217,7 @@ def _another_market(road: CoreRoad, folder: Path) -> Iterator[str]:
     if url.startswith("sqlite"):
         yield f"sqlite:///{folder / 'fresh.db'}"
         return
-    address, name = url.rpartition("/")[0], f"fresh_{next(_numbers)}"
+    address, name = url.rpartition("/")[0].replace("+psycopg", ""), f"fresh_{next(_numbers)}"
     yield create_database(address, name)
     drop_database(address, name)
 
@@ -229,9 +229,10 @@ def picture(road: PullRoad) -> dict[tuple[str, str], dict[str, Any]]:
     rows = {name: {row[keys[name]]: row for row in found} for name, found in tables.items()}
     merged = {row["contact_id"] for row in road.rows("SELECT contact_id FROM consent_ledger WHERE source = 'merge'")}
     links = road.rows("SELECT kind, crm_id, market_id FROM crm_links WHERE living")
-    shared = {
-        link["market_id"] for link in links if link["kind"] == "lead"
-    } & {link["market_id"] for link in links if link["kind"] == "contact"}  # fmt: skip
+    ever = road.rows("SELECT kind, market_id FROM crm_links")  # a lead that is gone by now has left its traces
+    shared = {link["market_id"] for link in ever if link["kind"] == "lead"} & {
+        link["market_id"] for link in ever if link["kind"] == "contact"
+    }
     own: dict[str, set[str]] = defaultdict(set)
     for field in road.rows("SELECT kind, column_name FROM field_catalogue"):
         own[field["kind"]].add(field["column_name"])
@@ -284,4 +285,5 @@ def _by_the_rules(kind: str, name: str, ours: dict[str, Any], theirs: dict[str, 
     if kind in ("lead", "contact") and name not in theirs["_columns"] and name not in FIXED_COLUMNS["contacts"]:
         return True  # MATCH-6, DEL-1: what only the other kind has was filled in by a record that shared the row, some time ago
     shared = ours["_shared"] or theirs["_shared"]
-    return shared and (ours[name] is None or theirs[name] is None or kind == "lead" or ours["crm_type"] != "Contact")
+    filled_in = ours[name] in (None, "") or theirs[name] in (None, "")  # MATCH-6: what was empty was filled by the other record
+    return shared and (filled_in or kind == "lead" or ours["crm_type"] != "Contact")
