@@ -280,8 +280,8 @@ def _by_the_rules(kind: str, name: str, ours: dict[str, Any], theirs: dict[str, 
         return True  # PULL-6: a lead stays with the account that its company's name found first
     if name == "opt_out" and ours["_merged"]:
         return True  # CONSENT-10: a merge may make it stricter
-    if kind == "contact" and name == "converted":
-        return True  # a lead said so while it shared the row
+    if kind == "contact" and name in ("converted", "company"):
+        return True  # only leads say so: one of them did while it shared the row
     if kind in ("lead", "contact") and name not in theirs["_columns"] and name not in FIXED_COLUMNS["contacts"]:
         return True  # MATCH-6, DEL-1: what only the other kind has was filled in by a record that shared the row, some time ago
     shared = ours["_shared"] or theirs["_shared"]

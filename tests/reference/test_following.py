@@ -17,9 +17,9 @@ from adapters.http import PATIENT
 from tests.core_road import core_road
 from tests.reference.scripts import Life, differences, fresh_market, picture
 
-SCRIPTS = int(os.environ.get("MARKETSYNC_SCRIPTS", "24"))
+SCRIPTS = int(os.environ.get("MARKETSYNC_SCRIPTS", "18"))
 FIRST = int(os.environ.get("MARKETSYNC_FIRST_SCRIPT", "1"))
-PER_SANDBOX = 12
+PER_SANDBOX = 9
 STEPS = 18
 
 
