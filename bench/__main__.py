@@ -61,12 +61,20 @@ class Outcome:
         return self.rows / self.total_s if self.total_s else 0.0
 
 
+class _Told(list[Outcome]):
+    """Says what each route came to when it is known: a later one may fail."""
+
+    def append(self, outcome: Outcome) -> None:
+        super().append(outcome)
+        print(_line(outcome), file=sys.stderr, flush=True)
+
+
 def main() -> None:
     asked = argparse.ArgumentParser(prog="make bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("--rows", type=int, default=int(os.environ.get("BENCH_ROWS", "1000000")))
     asked.add_argument("--without-dlt", action="store_true")
     options = asked.parse_args()
-    outcomes: list[Outcome] = []
+    outcomes = _Told()
     with postgres_server() as postgres, tempfile.TemporaryDirectory(prefix="marketsync-bench-") as folder:
         fifth = options.rows // 5
         with page_server(fifth) as server:
@@ -123,7 +131,7 @@ def dlt(python: str, route: str, server: str, rows: int, market: str, folder: Pa
 
 def nothing_to_do(folder: Path) -> Outcome:
     """The whole process, from the command line to its end, when the initial sync is complete: nearly all of it is starting up."""
-    command = [str(Path(sys.executable).with_name("marketsync")), "--config", str(folder / "marketsync.toml"), "run", "initial"]
+    command = [sys.executable, "-m", "flows.cli", "--config", str(folder / "marketsync.toml"), "run", "initial"]
     began = time.perf_counter()
     subprocess.run(command, env={**os.environ, "BENCH_PASSWORD": "not-a-secret"}, check=True, capture_output=True)
     return Outcome("nothing to do (whole process)", 0, {"all": time.perf_counter() - began}, 0.0)
@@ -173,11 +181,14 @@ def compare(outcomes: list[Outcome], rows: int) -> dict[str, float]:
 
 def table(outcomes: list[Outcome], ratios: dict[str, float]) -> str:
     lines = [f"{'route':32} {'rows':>10} {'seconds':>8} {'rows/s':>8} {'peak MB':>8}  where the time goes"]
-    for o in outcomes:
-        steps = ", ".join(f"{name} {seconds:.1f}" for name, seconds in o.seconds.items())
-        rate = f"{o.rows_per_s:,.0f}" if o.rows else ""
-        lines.append(f"{o.route:32} {o.rows:>10,} {o.total_s:>8.1f} {rate:>8} {f'{o.peak_mb:,.0f}' if o.peak_mb else '':>8}  {steps}")
+    lines += map(_line, outcomes)
     return "\n".join([*lines, "", *(f"{name}: {ratio}" for name, ratio in ratios.items())])
+
+
+def _line(o: Outcome) -> str:
+    steps = ", ".join(f"{name} {seconds:.1f}" for name, seconds in o.seconds.items())
+    rate = f"{o.rows_per_s:,.0f}" if o.rows else ""
+    return f"{o.route:32} {o.rows:>10,} {o.total_s:>8.1f} {rate:>8} {f'{o.peak_mb:,.0f}' if o.peak_mb else '':>8}  {steps}"
 
 
 if __name__ == "__main__":
