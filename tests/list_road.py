@@ -53,7 +53,7 @@ class ListRoad:
         for row in committed:
             kind, counts = Kind(row["kind"]), json.loads(row["counts"])
             before = asdict(found.get(kind, CommitCounts()))
-            found[kind] = CommitCounts(**{name: counts[name] + before[name] for name in before})
+            found[kind] = CommitCounts(**{name: counts.get(name, 0) + before[name] for name in before})
         return found
 
     def make_list(self, name: str, **members: list[str]) -> str:
