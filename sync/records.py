@@ -10,7 +10,8 @@ from typing import Any, Protocol
 
 
 class Kind(StrEnum):
-    """What a record is. The order of the kinds is the order of INIT-1 and PULL-5; `PULL_ORDER` names the core ones."""
+    """What a record is. The order of the first ones is that of INIT-1 and PULL-5; `PULL_ORDER` names the core ones. The others are what
+    is written to a CRM (PUSH), in the order in which one run does it: opt-outs first (CONSENT-9), and people before what they did."""
 
     USER = "user"
     ACCOUNT = "account"
@@ -20,6 +21,17 @@ class Kind(StrEnum):
     LIST = "list"
     LIST_MEMBER = "list member"
     ADDRESS = "address"  # what a CRM keeps with an address and not with its holders: opt-outs
+    OPT_OUT = "opt-out"
+    SCORE = "score"
+    NEW_LEAD = "new lead"
+    UPDATE = "record update"
+    SENT = "sent email"
+    OPENED = "opened email"
+    CLICKED = "clicked email"
+    TASK = "task"
+    VISIT = "web visit"
+    COMPLETION = "landing page completion"
+    REGISTRATION = "event registration"
 
     @property
     def table(self) -> str:
@@ -54,6 +66,8 @@ _KEYS = {"users": "user_id", "accounts": "account_id", "opportunities": "opportu
 
 PULL_ORDER: tuple[Kind, ...] = (Kind.USER, Kind.ACCOUNT, Kind.LEAD, Kind.CONTACT, Kind.OPPORTUNITY)
 PEOPLE: frozenset[Kind] = frozenset({Kind.LEAD, Kind.CONTACT})
+PUSHED: tuple[Kind, ...] = tuple(Kind)[tuple(Kind).index(Kind.OPT_OUT) :]
+"""What is written to a CRM."""
 
 
 @dataclass(frozen=True, slots=True)

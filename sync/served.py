@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-
 from sync.records import Finding
 from sync.settings import ConnectorSettings
 
@@ -11,10 +9,8 @@ _NOT_PULLED = ("custom_objects",)
 
 
 def not_served(connector: ConnectorSettings) -> tuple[Finding, ...]:
-    """One finding for all options of this connector that are on and have no effect; none when there is no such option (CONN-5, CONN-6)."""
-    pulled = [f"pull.{name}" for name in _NOT_PULLED if getattr(connector.pull, name).on]
-    pushed = [f"push.{each.name}" for each in fields(connector.push) if getattr(connector.push, each.name)]
-    names = pulled + pushed
+    """One finding for all options of this connector that are on and have no effect; none when there is no such option (CONN-5)."""
+    names = [f"pull.{name}" for name in _NOT_PULLED if getattr(connector.pull, name).on]
     if not names:
         return ()
     return (Finding(None, "not in this release", f"switched on and not done by this release yet: {', '.join(names)}", len(names)),)

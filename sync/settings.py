@@ -14,6 +14,10 @@ from sync.consent import FirstAdoption
 from sync.errors import ConfigError
 from sync.mapping import MappingRow
 from sync.near_names import did_you_mean
+from sync.push_settings import PushLimits as PushLimits
+from sync.push_settings import PushOptions as PushOptions
+from sync.push_settings import ScoreField as ScoreField
+from sync.push_settings import SinkSettings as SinkSettings
 from sync.records import PULL_ORDER, Filter, Kind
 from sync.saved_reports import SavedReport
 from sync.secrets import SecretRef
@@ -146,23 +150,6 @@ class PullOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PushOptions:
-    """What goes to the CRM (CONN-6). All off until you switch it on."""
-
-    scores: bool = field(default=False, metadata=_doc("Scores of leads and contacts."))
-    unsubscribes: bool = field(default=False, metadata=_doc("Opt-outs that were made in Market."))
-    sent_emails: bool = field(default=False, metadata=_doc("Sent emails."))
-    opened_emails: bool = field(default=False, metadata=_doc("Opened emails."))
-    clicked_emails: bool = field(default=False, metadata=_doc("Clicked emails."))
-    tasks: bool = field(default=False, metadata=_doc("Tasks for the CRM's users."))
-    new_leads: bool = field(default=False, metadata=_doc("People who are new in Market."))
-    record_updates: bool = field(default=False, metadata=_doc("Changed values of people that the CRM knows."))
-    web_activity: bool = field(default=False, metadata=_doc("Visits to the web site."))
-    landing_pages: bool = field(default=False, metadata=_doc("Completed landing pages."))
-    events: bool = field(default=False, metadata=_doc("Registrations for events, and attendance."))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ConsentSettings:
     """How opt-outs of CRM and Market meet."""
 
@@ -231,6 +218,16 @@ class ConnectorSettings:
     )
     pull: PullOptions = field(default_factory=PullOptions)
     push: PushOptions = field(default_factory=PushOptions)
+    sinks: SinkSettings = field(default_factory=SinkSettings)
+    push_limits: PushLimits = field(default_factory=PushLimits)
+    scores: Mapping[str, ScoreField] = field(
+        default_factory=dict,
+        metadata=_doc(
+            "The CRM's fields, on leads and contacts, that the score of each scoring profile goes to. None: the profile `default` goes to "
+            "the fields that the product's own package makes.",
+            example='default = { field = "mkt_score_c", date_field = "mkt_score_date_c" }',
+        ),
+    )
     consent: ConsentSettings = field(default_factory=ConsentSettings)
     scope: ScopeSettings = field(default_factory=ScopeSettings)
     filters: Mapping[Kind, Filter] = field(

@@ -12,9 +12,9 @@ from sync.mapping import MappingRow
 from sync.records import Filter, Kind
 from sync.saved_reports import SavedReport
 from sync.saved_reports_reading import read_saved_reports
-from sync.settings import ConnectorSettings, Settings
+from sync.settings import ConnectorSettings, ScoreField, Settings
 from sync.settings_reading import ABSENT, Mistakes, Read, Spot, read_table
-from sync.settings_rows import read_filters, read_mapping
+from sync.settings_rows import read_filters, read_mapping, read_score_fields
 
 _CONNECTOR_NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 _LINE = re.compile(r"\(at line (\d+)")
@@ -64,4 +64,5 @@ _READERS: Mapping[Any, Read] = {
     Mapping[Kind, Filter]: read_filters,
     Mapping[str, SavedReport]: read_saved_reports,
     Mapping[Kind, tuple[MappingRow, ...]]: read_mapping,
+    Mapping[str, ScoreField]: read_score_fields,
 }

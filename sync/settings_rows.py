@@ -1,4 +1,4 @@
-"""Sync filters and mappings of a connector, as an operator writes them (INIT-9, FILT-1)."""
+"""Sync filters, mappings and score fields of a connector, as an operator writes them (INIT-9, FILT-1, PUSH-S)."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from sync.columns import MANAGED, STANDARD
 from sync.fields import WritePolicy
 from sync.mapping import REPLICATED, Direction, MappingRow, mappable_columns
 from sync.near_names import did_you_mean
+from sync.push_settings import ScoreField
 from sync.records import PULL_ORDER, Condition, Filter, Kind
 from sync.settings_reading import ABSENT, Spot, read_choice, refuse_unknown
 
@@ -115,3 +116,26 @@ def _refuse_column(kind: Kind, column: str, spot: Spot) -> None:
         spot.wrong(f"{kind.table} has a fixed set of columns{did_you_mean(column, mappable_columns(kind))}")
     elif not is_safe(column):
         spot.wrong("a column's name has lower-case letters, digits and underscores, 63 at most, no digit first, and is no word of SQL")
+
+
+def read_score_fields(value: object, spot: Spot) -> Any:
+    """Profile → ScoreField: `default = "mkt_score_c"`, or `default = { field = "mkt_score_c", date_field = "mkt_score_date_c" }`."""
+    if not isinstance(value, Mapping):
+        return spot.wrong('has to be a table with a line per scoring profile: default = "mkt_score_c"')
+    found = {profile: _score_field(each, spot.at(str(profile)[:60])) for profile, each in value.items()}
+    return found if ABSENT not in found.values() else ABSENT
+
+
+def _score_field(value: object, spot: Spot) -> Any:
+    table = {"field": value} if isinstance(value, str) else value
+    if not isinstance(table, Mapping):
+        return spot.wrong('has to be a CRM field, "mkt_score_c", or { field = "mkt_score_c", date_field = "mkt_score_date_c" }')
+    refuse_unknown(table, ("field", "date_field"), spot)
+    field_, date = table.get("field"), table.get("date_field")
+    if not _is_name(field_) or not (date is None or _is_name(date)):
+        return spot.wrong("has to name fields of the CRM")
+    return ScoreField(str(field_), date and str(date))
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip())

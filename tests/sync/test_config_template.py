@@ -16,7 +16,7 @@ from sync.settings import ConnectorSettings, Settings
 from sync.settings_parser import parse_settings, parse_toml
 from sync.settings_reference import SettingDoc, setting_docs
 
-UNITS = ("_days", "_rows", "_mb", "_s", "_minutes", "_minutes_per_run", "_share", "threads", "connections", "min_rows_for_share")
+UNITS = ("_days", "_rows", "_mb", "_s", "_minutes", "_minutes_per_run", "_share", "threads", "connections", "min_rows_for_share", "_attempts", "_calls")
 
 
 def parsed(text: str) -> Settings:
@@ -48,7 +48,7 @@ def test_what_the_template_shows_in_comments_are_the_defaults() -> None:
     plain, shown = parsed(config_template()), parsed(uncommented(config_template()))
     assert (shown.data_dir, shown.staging, shown.gate, shown.reports) == (plain.data_dir, plain.staging, plain.gate, plain.reports)
     one, other = plain.connector("acme"), shown.connector("acme")
-    examples = {"filters", "mapping", "client_secret", "ca_file"}
+    examples = {"filters", "mapping", "scores", "client_secret", "ca_file"}
     for each in fields(ConnectorSettings):
         assert each.name in examples or getattr(one, each.name) == getattr(other, each.name), each.name
     assert plain.saved_reports == {} and list(shown.saved_reports) == ["stale_leads"]
@@ -59,7 +59,7 @@ def test_every_setting_is_in_the_template_and_in_the_reference() -> None:
     documented = {re.sub(r"^connectors\.NAME\.", "", doc.place) for doc in setting_docs()}
     reports = {place.removeprefix("saved_reports.NAME.") for place in documented if place.startswith("saved_reports.NAME.")}
     documented = {place for place in documented if not place.startswith("saved_reports.")}
-    documented = {re.sub(r"^(filters|mapping)\..*", r"\1", place) for place in documented}
+    documented = {re.sub(r"^(filters|mapping|scores)\..*", r"\1", place) for place in documented}
     assert documented == leaves(Settings) | leaves(ConnectorSettings)
     assert reports == leaves(SavedReport)
 
@@ -67,7 +67,7 @@ def test_every_setting_is_in_the_template_and_in_the_reference() -> None:
 @pytest.mark.parametrize("doc", setting_docs(), ids=lambda doc: doc.place)
 def test_every_setting_says_what_it_does_and_its_default_or_an_example(doc: SettingDoc) -> None:
     assert doc.default or doc.example
-    if not doc.table.endswith((".filters", ".mapping")):
+    if not doc.table.endswith((".filters", ".mapping", ".scores")):
         assert doc.text.endswith(".")
         assert tomllib.loads(f"x = {doc.default or doc.example}").keys() == {"x"}
     assert not doc.unit or doc.key.endswith(UNITS)
