@@ -9,6 +9,7 @@ from typing import Protocol
 
 from sync.fields import ObjectSchema
 from sync.flagged import FlaggedAddress
+from sync.push import Outgoing, Quota, Receipt
 from sync.records import EVERYTHING, Filter, Kind, Page, ReadRequest, Stream, Window
 
 
@@ -37,6 +38,37 @@ class Probe:
     @property
     def ok(self) -> bool:
         return all(line.ok for line in self.lines)
+
+
+class Writing(Protocol):
+    """The writing half of a CRM (PUSH). Trouble with one record is a receipt; what stops everything is an error."""
+
+    def send(self, kind: Kind, batch: Sequence[Outgoing]) -> tuple[Receipt, ...]:
+        """Writes these rows with the CRM's bulk means; → one receipt each, in the same order (PUSH-4).
+
+        Idempotent (PUSH-3): what is made gets its row's `push_key`, and whatever is uncertain, after a cut connection as after a run
+        that died (`repeated`), is looked up before it is sent again. A refused record is found and does not cost the others theirs.
+        What could not be sent because the CRM was too busy or its allowance was used up is postponed; the error that says so is raised
+        only when nothing was accepted or refused at all.
+        """
+        ...
+
+    def rows_per_call(self, kind: Kind) -> float:
+        """About how many rows one call takes, lookups included."""
+        ...
+
+    def choices(self, kind: Kind, fields: Sequence[str]) -> dict[str, frozenset[str]]:
+        """The values that these drop-down fields of leads or contacts take. Other fields are not in the answer. Remembered while the CRM's
+        schema stays as it is."""
+        ...
+
+    def limits(self, kind: Kind) -> dict[str, int]:
+        """Value of a push → most characters that the CRM takes where this kind lands, as far as it says so. Remembered likewise."""
+        ...
+
+    def quota(self) -> Quota | None:
+        """The allowance of calls as the last answer told it, else asked for; None where there is none."""
+        ...
 
 
 class Crm(Protocol):

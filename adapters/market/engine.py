@@ -24,6 +24,7 @@ from adapters.market.quarantine import Quarantine
 from adapters.market.removals import Removals
 from adapters.market.saved_reports import SavedReports
 from adapters.market.schema import metadata as metadata
+from adapters.market.schema_marketing import campaigns as campaigns
 from adapters.market.scope import Scope
 from adapters.market.segments import Segments
 from adapters.market.slices import Slices

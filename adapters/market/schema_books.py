@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Column, Identity, Index, Integer, PrimaryKeyConstraint, Table, text
+from sqlalchemy import Column, Identity, Index, Integer, PrimaryKeyConstraint, Table, func, text
 
 from adapters.market.schema import col, metadata
 from adapters.market.types import BIGINT, BOOLEAN, INSTANT, KEY, TEXT
@@ -166,23 +166,47 @@ outbox = Table(
     metadata,
     serial_column("outbox_id"),
     connector_column(),
-    kind_column("what is pushed: opt-out"),
-    col("contact_id", BIGINT, "the person it is about"),
-    col("crm_kind", KEY, "kind of the CRM record to write", nullable=False),
-    col("crm_id", KEY, "that record's key", nullable=False),
-    col("value", TEXT, "what to write, a JSON object", nullable=False),
-    col("state", KEY, "pending, acknowledged, refused or parked", nullable=False, server_default="pending"),
-    col("attempts", Integer(), "how often it was sent", nullable=False, server_default=text("0")),
+    kind_column("what is pushed: opt-out, score, new lead, record update, sent email, …"),
+    col("contact_id", BIGINT, "the person it is about; null: a campaign's counters"),
+    col(
+        "subject_id",
+        BIGINT,
+        "key of the row that is pushed: a send, a visit, a scoring profile, …",
+        nullable=False,
+        server_default=text("0"),
+    ),
+    col("crm_kind", KEY, "of an opt-out: kind of the CRM record to write; else empty", nullable=False),
+    col("crm_id", KEY, "of an opt-out: that record's key; else empty", nullable=False),
+    col("value", TEXT, "what to write, a JSON object, where it does not stand in the row that is pushed", nullable=False),
+    col("version", Integer(), "grows whenever what is to be written changes (PUSH-2)", nullable=False, server_default=text("1")),
+    col("push_key", KEY, "our own key of what is made in the CRM; the same at every attempt (PUSH-3)"),
+    col("state", KEY, "pending, sending, acknowledged, refused or parked", nullable=False, server_default="pending"),
+    col("attempts", Integer(), "how often it was refused since it last changed", nullable=False, server_default=text("0")),
     col("next_try_at", INSTANT, "not before, UTC"),
     col("created_at", INSTANT, "since when it waits, UTC", nullable=False),
+    col("tried_at", INSTANT, "when it was last handed to the CRM, UTC"),
     col("acknowledged_at", INSTANT, "when the CRM took it, UTC"),
     col("remote_id", TEXT, "the CRM's key of what was written"),
-    col("refusal", TEXT, "the CRM's words when it refused"),
+    col("refusal", TEXT, "the CRM's words, or those of our own checks, when it was refused"),
     comment="One row per value that waits to be written to the CRM, or was (PUSH-2).",
 )
 _unacknowledged = outbox.c.state != "acknowledged"
 Index("ix_outbox_waiting", outbox.c.contact_id, postgresql_where=_unacknowledged, sqlite_where=_unacknowledged)
 Index("ix_outbox_record", outbox.c.connector, outbox.c.crm_kind, outbox.c.crm_id)
+Index(
+    "ix_outbox_queue", outbox.c.connector, outbox.c.kind, outbox.c.outbox_id, postgresql_where=_unacknowledged, sqlite_where=_unacknowledged
+)
+_once = outbox.c.kind != "opt-out"  # of anything else one row is kept for good, and changes
+Index(
+    "ux_outbox_subject",
+    outbox.c.connector,
+    outbox.c.kind,
+    outbox.c.subject_id,
+    func.coalesce(outbox.c.contact_id, 0),
+    unique=True,
+    postgresql_where=_once,
+    sqlite_where=_once,
+)
 
 runs = Table(
     "runs",

@@ -16,7 +16,20 @@ from sync.settings import ConnectorSettings, Settings
 from sync.settings_parser import parse_settings, parse_toml
 from sync.settings_reference import SettingDoc, setting_docs
 
-UNITS = ("_days", "_rows", "_mb", "_s", "_minutes", "_minutes_per_run", "_share", "threads", "connections", "min_rows_for_share", "_attempts", "_calls")
+UNITS = (
+    "_days",
+    "_rows",
+    "_mb",
+    "_s",
+    "_minutes",
+    "_minutes_per_run",
+    "_share",
+    "threads",
+    "connections",
+    "min_rows_for_share",
+    "_attempts",
+    "_calls",
+)
 
 
 def parsed(text: str) -> Settings:
