@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Column, Identity, Index, Integer, PrimaryKeyConstraint, Table, func, text
+from sqlalchemy import Column, Identity, Index, Integer, PrimaryKeyConstraint, Table, text
 
 from adapters.market.schema import col, metadata
 from adapters.market.types import BIGINT, BOOLEAN, INSTANT, KEY, TEXT
@@ -167,7 +167,7 @@ outbox = Table(
     serial_column("outbox_id"),
     connector_column(),
     kind_column("what is pushed: opt-out, score, new lead, record update, sent email, …"),
-    col("contact_id", BIGINT, "the person it is about; null: a campaign's counters"),
+    col("contact_id", BIGINT, "the person it is about; 0: nobody, as for a campaign's counters"),
     col(
         "subject_id",
         BIGINT,
@@ -202,7 +202,7 @@ Index(
     outbox.c.connector,
     outbox.c.kind,
     outbox.c.subject_id,
-    func.coalesce(outbox.c.contact_id, 0),
+    outbox.c.contact_id,
     unique=True,
     postgresql_where=_once,
     sqlite_where=_once,

@@ -5,8 +5,6 @@ Revision ID: 0005
 
 from __future__ import annotations
 
-from typing import Any
-
 from alembic import op
 from sqlalchemy import Column, Identity, Integer, PrimaryKeyConstraint, text
 
@@ -241,8 +239,7 @@ def _outbox() -> None:
     op.add_column("outbox", Column("tried_at", INSTANT, comment="when it was last handed to the CRM, UTC"))
     waiting, once = text("state != 'acknowledged'"), text("kind != 'opt-out'")
     op.create_index("ix_outbox_queue", "outbox", ["connector", "kind", "outbox_id"], postgresql_where=waiting, sqlite_where=waiting)
-    person = text("coalesce(contact_id, 0)")
-    subject: list[Any] = ["connector", "kind", "subject_id", person]
+    subject = ["connector", "kind", "subject_id", "contact_id"]
     op.create_index("ux_outbox_subject", "outbox", subject, unique=True, postgresql_where=once, sqlite_where=once)
     if op.get_bind().dialect.name == "postgresql":
         for name, comment in _COMMENTS.items():
@@ -251,7 +248,7 @@ def _outbox() -> None:
 
 _COMMENTS = {
     "kind": "what is pushed: opt-out, score, new lead, record update, sent email, …",
-    "contact_id": "the person it is about; null: a campaign's counters",
+    "contact_id": "the person it is about; 0: nobody, as for a campaign's counters",
     "crm_kind": "of an opt-out: kind of the CRM record to write; else empty",
     "crm_id": "of an opt-out: that record's key; else empty",
     "value": "what to write, a JSON object, where it does not stand in the row that is pushed",
