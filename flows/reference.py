@@ -1,6 +1,7 @@
 """The reference pages, made from the code: `python -m flows.reference` writes them, `--check` only says whether they are up to date.
 
-docs/commands.md and docs/settings.md are made as a whole; docs/market.md between its two marks.
+docs/commands.md, docs/settings.md and docs/crm-objects/sugarcrm.json are made as a whole; docs/market.md and docs/crm-objects.md between
+their two marks.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import click
 
 from flows.cli import cli
 from sync.settings_reference import SettingDoc, TableDoc, table_docs
+from tasks.crm_objects_reference import crm_objects_file, crm_objects_tables
 from tasks.market_reference import market_tables
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -34,13 +36,18 @@ def main() -> int:
 
 def pages() -> Iterator[tuple[Path, str]]:
     """Every page that is made from the code, as it has to be."""
-    made: dict[str, Callable[[], str]] = {"commands.md": commands_page, "settings.md": settings_page}
+    made: dict[str, Callable[[], str]] = {
+        "commands.md": commands_page,
+        "settings.md": settings_page,
+        "crm-objects/sugarcrm.json": crm_objects_file,
+    }
     for name, page in made.items():
         yield DOCS / name, page()
-    market = (DOCS / "market.md").read_text(encoding="utf-8")
-    before, _, rest = market.partition(BEGIN)
-    after = rest.partition(END)[2]
-    yield DOCS / "market.md", f"{before}{BEGIN}\n{market_tables()}{END}{after}"
+    within: dict[str, Callable[[], str]] = {"market.md": market_tables, "crm-objects.md": crm_objects_tables}
+    for name, part in within.items():
+        before, _, rest = (DOCS / name).read_text(encoding="utf-8").partition(BEGIN)
+        after = rest.partition(END)[2]
+        yield DOCS / name, f"{before}{BEGIN}\n{part()}{END}{after}"
 
 
 def commands_page() -> str:

@@ -7,7 +7,7 @@ from adapters.sandbox.sugarcrm.control import SandboxControl
 from adapters.sandbox.sugarcrm.server import RunningSandbox, start_sandbox
 from adapters.sandbox.sugarcrm.settings import (
     CALM,
-    MKT_ACTIVITY,
+    MKT_MODULES,
     CustomField,
     CustomModule,
     Nastiness,
@@ -16,7 +16,7 @@ from adapters.sandbox.sugarcrm.settings import (
 
 __all__ = [
     "CALM",
-    "MKT_ACTIVITY",
+    "MKT_MODULES",
     "CustomField",
     "CustomModule",
     "FaultRule",

@@ -78,6 +78,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--password-env", default="", metavar="NAME", help="environment variable that holds the password (default: sandbox-password is it)"
     )
+    parser.add_argument(
+        "--without",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a module, or Module.field, that is not there, such as mkt_Visit; may be repeated (default: all are)",
+    )
     parser.add_argument("--calm", action="store_true", help="no awkward data at all (default: some)")
     return parser
 
@@ -91,6 +98,7 @@ def settings_from(arguments: list[str]) -> SugarSandboxSettings:
         if password_env not in os.environ:
             parser.error(f"environment variable {password_env} is not set")
         options["password"] = os.environ[password_env]
+    options["without"] = tuple(options["without"])
     return SugarSandboxSettings(**options, nastiness=CALM if calm else Nastiness())
 
 

@@ -89,6 +89,8 @@ class Schema:
         for extra in settings.custom_fields:
             spec = FieldSpec(extra.name, extra.kind, extra.length, options=extra.options, custom=True)
             self.module(extra.module).add(spec)
+        for name in settings.without:
+            self._leave_out(name)
 
     def module(self, name: str) -> Module:
         """The module, or 404 as Sugar answers for a path that it does not know."""
@@ -96,6 +98,19 @@ class Schema:
             return self.modules[name]
         except KeyError:
             raise ApiError("no_method", f"Could not find a route for module {name}") from None
+
+    def _leave_out(self, name: str) -> None:
+        """A module, or `Module.field`, that is not there; ValueError for one that would not be anyway."""
+        module, _, field = name.partition(".")
+        if module not in self.modules or (field and field not in self.modules[module].fields):
+            raise ValueError(f"{name} is nothing that this sandbox has")
+        if field:
+            self.modules[module].remove(field)
+            return
+        del self.modules[module]
+        for other in self.modules.values():
+            for spec in [one for one in other.fields.values() if one.relates_to == module]:
+                other.remove(spec.name)
 
     def hide(self, user_name: str, module: str, field: str, hidden: bool) -> None:
         """Take a field's read and write right from a user, or give it back."""

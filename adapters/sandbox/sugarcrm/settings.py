@@ -51,30 +51,86 @@ class CustomModule:
     fields: tuple[str, ...] = ()
 
 
-MKT_ACTIVITY = CustomModule(
-    "mkt_Activity",
-    (
-        "mkt_id_c varchar 64 custom indexed",
-        "activity_kind_c varchar 50 custom",
-        "activity_date_c datetimecombo custom",
-        "subject_c varchar 255 custom",
-        "from_c varchar 255 custom",
-        "url_c url 2000 custom",
-        "details_c text custom",
-        "opens_c int custom",
-        "clicks_c int custom",
-        "contact_id_c id custom",
-        "lead_id_c id custom",
-        "campaign_id_c id custom",
-        "parent_type parent_type",
-        "parent_id id",
+_NAMED = "name name 255 required"
+_ABOUT_A_PERSON = ("parent_type parent_type 255", "parent_id id")
+
+MKT_MODULES = (
+    CustomModule(
+        "mkt_EmailActivity",
+        (
+            _NAMED,
+            "campaign varchar 255",
+            "subject varchar 255",
+            "from_address varchar 255",
+            "address varchar 255",
+            "sent_at datetimecombo",
+            "delivery_status varchar 20",
+            "opens int",
+            "clicks int",
+            *_ABOUT_A_PERSON,
+        ),
+    ),
+    CustomModule(
+        "mkt_Campaign",
+        (_NAMED, "campaign_key varchar 255 indexed", "opens int", "people_opened int", "clicks int", "people_clicked int"),
+    ),
+    CustomModule(
+        "mkt_Visit",
+        (
+            _NAMED,
+            "started_at datetimecombo",
+            "ended_at datetimecombo",
+            "duration_s int",
+            "pages int",
+            "referrer text",
+            "landing_page text",
+            *_ABOUT_A_PERSON,
+        ),
+    ),
+    CustomModule(
+        "mkt_PageView",
+        (
+            _NAMED,
+            "url text",
+            "title varchar 255",
+            "viewed_at datetimecombo",
+            "mkt_visit_id_c id",
+            "visit relate mkt_visit_id_c mkt_Visit",
+        ),
+    ),
+    CustomModule(
+        "mkt_Completion",
+        (
+            _NAMED,
+            "page varchar 255",
+            "url text",
+            "form varchar 255",
+            "completed_at datetimecombo",
+            "answers text",
+            *_ABOUT_A_PERSON,
+        ),
+    ),
+    CustomModule(
+        "mkt_Registration",
+        (
+            _NAMED,
+            "event varchar 255",
+            "place varchar 255",
+            "starts_at datetimecombo",
+            "registered_at datetimecombo",
+            "attended_at datetimecombo",
+            *_ABOUT_A_PERSON,
+        ),
     ),
 )
 
 
 @dataclass(frozen=True)
 class SugarSandboxSettings:
-    """One sandbox. Counts are records to invent; times are seconds; `Nastiness` says how awkward they are."""
+    """One sandbox. Counts are records to invent; times are seconds; `Nastiness` says how awkward they are.
+
+    `without`: modules, or fields as `Module.field`, that the administrator did not make.
+    """
 
     port: int = 0
     accounts: int = 50
@@ -89,7 +145,8 @@ class SugarSandboxSettings:
     seed: int = 1
     nastiness: Nastiness = field(default_factory=Nastiness)
     custom_fields: tuple[CustomField, ...] = ()
-    custom_modules: tuple[CustomModule, ...] = (MKT_ACTIVITY,)
+    custom_modules: tuple[CustomModule, ...] = MKT_MODULES
+    without: tuple[str, ...] = ()
 
     user_name: str = "mkt_sync"
     password: str = "sandbox-password"

@@ -41,7 +41,7 @@ region_c varchar 20 custom
 tier_c enum tier_list custom
 interests_c multienum interests_list custom
 mkt_id_c varchar 64 custom indexed
-mkt_score_c int custom
+mkt_score_c decimal 18 custom
 mkt_score_date_c datetimecombo custom
 credit_limit_c decimal 26 custom
 vip_c bool custom

@@ -198,9 +198,9 @@ def test_upsert_is_for_administrators(client: Client, control: SandboxControl) -
 
 
 def test_our_own_key_is_found_by_filter(client: Client) -> None:
-    client.good("POST", "mkt_Activity", {"name": "open", "mkt_id_c": "evt-1", "opens_c": 2})
-    found = client.found("mkt_Activity", [{"mkt_id_c": {"$in": ["evt-1", "evt-2"]}}])
-    assert [(row["mkt_id_c"], row["opens_c"]) for row in found] == [("evt-1", 2)]
+    client.good("POST", "mkt_Campaign", {"name": "Spring", "campaign_key": "spring", "opens": 2})
+    found = client.found("mkt_Campaign", [{"campaign_key": {"$in": ["spring", "summer"]}}])
+    assert [(row["campaign_key"], row["opens"]) for row in found] == [("spring", 2)]
 
 
 def test_deal_contacts_come_with_their_role(client: Client, control: SandboxControl) -> None:
