@@ -45,7 +45,14 @@ def _link_fields(each: ActivityObject, prefix: str) -> list[dict[str, Any]]:
     if each.belongs_to is Belongs.VISIT:
         target = VISIT.named(prefix)
         return [
-            {"name": VISIT_LINK, "label": "Visit", "type": "Relate", "vardef": "relate", "module": target, "holds": "the visit it was part of"}
+            {
+                "name": VISIT_LINK,
+                "label": "Visit",
+                "type": "Relate",
+                "vardef": "relate",
+                "module": target,
+                "holds": "the visit it was part of",
+            }
         ]
     return []
 
