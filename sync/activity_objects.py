@@ -47,8 +47,8 @@ class ActivityField:
 class ActivityObject:
     """One custom object. `base` is its name without the prefix that the administrator chose.
 
-    `titled_by`: the value that becomes the record's name, which every CRM wants, cut to what a name takes there; where it is empty, `label`.
-    It is no field to make.
+    `titled_by`: the value that becomes the record's name, which every CRM wants, cut to what a name takes there; where it is empty,
+    `label`. It is no field to make.
     """
 
     key: str
