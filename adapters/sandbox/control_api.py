@@ -1,4 +1,4 @@
-"""The control API that every sandbox has: time, faults, call log. `POST /sandbox/<action>` with a JSON object."""
+"""The control API that every sandbox has: time, faults, call log, limits. `POST /sandbox/<action>` with a JSON object."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ import orjson
 from adapters.sandbox.call_log import CallLog
 from adapters.sandbox.clock import Clock
 from adapters.sandbox.faults import FaultPlan, rule_from_json
+from adapters.sandbox.gateway import Gateway
 from adapters.sandbox.http_server import Request, Response
 
 Action = Callable[[dict[str, Any]], Any]
 
 
-def shared_actions(clock: Clock, faults: FaultPlan, calls: CallLog) -> dict[str, Action]:
+def shared_actions(clock: Clock, faults: FaultPlan, calls: CallLog, gateway: Gateway) -> dict[str, Action]:
     """Actions by name; each takes the body and returns the answer."""
 
     def set_clock(body: dict[str, Any]) -> dict[str, float]:
@@ -30,6 +31,10 @@ def shared_actions(clock: Clock, faults: FaultPlan, calls: CallLog) -> dict[str,
         faults.set(tuple(rule_from_json(rule) for rule in body.get("rules", [])))
         return faults.describe()
 
+    def set_gateway(body: dict[str, Any]) -> dict[str, Any]:
+        gateway.set(body.get("daily_calls"), body.get("used"), body.get("calls_at_once"))
+        return gateway.state()
+
     def reset_calls(_: dict[str, Any]) -> dict[str, bool]:
         calls.reset()
         return {"done": True}
@@ -40,7 +45,9 @@ def shared_actions(clock: Clock, faults: FaultPlan, calls: CallLog) -> dict[str,
         "faults": set_faults,
         "faults/state": lambda _: faults.describe(),
         "calls": lambda _: {"total": calls.total(), "calls": calls.entries()},
+        "calls/counts": lambda _: calls.counts(),
         "calls/reset": reset_calls,
+        "gateway": set_gateway,
     }
 
 

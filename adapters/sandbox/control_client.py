@@ -64,6 +64,27 @@ class ControlClient:
         """Requests since the start or the last reset, also those that the log has forgotten."""
         return int(self.call("calls")["total"])
 
+    def call_counts(self, *, module: str = "", method: str = "", in_bulk: bool | None = None) -> list[dict[str, Any]]:
+        """Counts since the start or the last reset: one line per module, method, route (the path without ids), status, `in_bulk` and
+        fault, with `calls`; narrowed by what is given."""
+        return [
+            line
+            for line in self.call("calls/counts")
+            if (not module or line["module"] == module) and (not method or line["method"] == method) and in_bulk in (None, line["in_bulk"])
+        ]
+
+    def http_calls(self) -> int:
+        """Requests that came over the wire: the parts of a bulk call are not counted, the call is."""
+        return sum(int(line["calls"]) for line in self.call_counts(in_bulk=False))
+
+    def set_quota(self, daily_calls: int | None = None, *, used: int | None = None, calls_at_once: int | None = None) -> dict[str, Any]:
+        """Change the limits (0: none) and how many calls of today are used; returns what `quota` says."""
+        return dict(self.call("gateway", daily_calls=daily_calls, used=used, calls_at_once=calls_at_once))
+
+    def quota(self) -> dict[str, Any]:
+        """`daily_calls`, `used`, `left`, `resets_in_s`, `calls_at_once`, `most_at_once` (since they were last set)."""
+        return dict(self.call("gateway"))
+
     def reset_calls(self) -> None:
         """Empty the call log."""
         self.call("calls/reset")

@@ -24,9 +24,10 @@ KINDS = frozenset(
         "truncate",
         "bad_gzip",
         "expire_token",
+        "bulk_dies_after",
     }
 )
-AFTER_COMMIT = frozenset({"timeout_after_commit", "reset_after_commit", "truncate", "bad_gzip"})
+AFTER_COMMIT = frozenset({"timeout_after_commit", "reset_after_commit", "truncate", "bad_gzip", "bulk_dies_after"})
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,9 @@ class FaultRule:
 
     `nth` (1 is the first match), `every` and `probability` choose among the matching requests; with none of them each
     match is hit. `count` is how often the rule fires at most (None: for ever). `seconds` is how long a `timeout` or
-    `slow` answer waits. `inside_bulk` rules see the parts of a bulk request and nothing else (kind `status` only).
+    `slow` answer waits; a `slow` one is then executed, also when nobody waits for it any more. `bulk_dies_after` executes the
+    first `parts` parts of a bulk call, as a server does that runs out of time, and answers with an HTML page of `status`; 0 resets the
+    connection. `inside_bulk` rules see the parts of a bulk request and nothing else (kind `status` only).
     """
 
     kind: str
@@ -49,6 +52,7 @@ class FaultRule:
     status: int = 503
     retry_after_s: int | None = None
     seconds: float = 30.0
+    parts: int = 0
     inside_bulk: bool = False
 
     def __post_init__(self) -> None:

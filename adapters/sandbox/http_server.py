@@ -17,7 +17,7 @@ from http import HTTPStatus
 from typing import Protocol
 from urllib.parse import parse_qsl, unquote
 
-from adapters.sandbox.faults import FaultRule
+from adapters.sandbox.faults import AFTER_COMMIT, FaultRule
 
 MAX_HEAD_LINES = 200
 GZIP_FROM_BYTES = 600
@@ -25,7 +25,8 @@ GZIP_FROM_BYTES = 600
 
 @dataclass
 class Request:
-    """One request as it came in. `path` is still percent-encoded, header names are in lower case."""
+    """One request as it came in. `path` is still percent-encoded, header names are in lower case. `fault`: what will be done to its
+    answer."""
 
     method: str
     path: str
@@ -33,6 +34,7 @@ class Request:
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
     in_bulk: bool = False
+    fault: FaultRule | None = None
 
     def parts(self) -> list[str]:
         """Decoded path segments; a `%2F` in a segment stays inside it."""
@@ -56,6 +58,12 @@ class Application(Protocol):
 
     def handle(self, request: Request) -> Response:
         """Answer; everything it changed is committed when it returns."""
+
+    def admit(self, request: Request) -> Response | None:
+        """What a gateway says that does not let it through; None: it is in, and `leave` follows."""
+
+    def leave(self, request: Request) -> None:
+        """A request that was let in has its answer."""
 
     def fault(self, request: Request) -> FaultRule | None:
         """The fault that hits this request, if any."""
@@ -99,13 +107,23 @@ class _Connection(socketserver.StreamRequestHandler):
         request = self._read_request()
         if request is None:
             return False
+        refused = self.server.app.admit(request)
+        if refused is not None:
+            self._send(request, refused)
+        else:
+            try:
+                self._serve(request)
+            finally:
+                self.server.app.leave(request)
+        return request.headers.get("connection", "").lower() != "close"
+
+    def _serve(self, request: Request) -> None:
         app = self.server.app
         rule = app.fault(request)
         if rule is None:
             self._send(request, app.handle(request))
         else:
             self._send_faulty(request, rule)
-        return request.headers.get("connection", "").lower() != "close"
 
     def _read_request(self) -> Request | None:
         line = self.rfile.readline(65537).decode("latin-1").strip()
@@ -191,10 +209,11 @@ class _Connection(socketserver.StreamRequestHandler):
             self._send(request, app.handle(request))
             return
         answer = None
-        if kind.endswith("after_commit") or kind in ("truncate", "bad_gzip"):
+        if kind in AFTER_COMMIT:
+            request.fault = rule
             answer = app.handle(request)
         app.faulted(request, rule)
-        if kind in ("status", "html"):
+        if kind in ("status", "html") or (kind == "bulk_dies_after" and rule.status):
             self._send(request, gateway_page(rule))
         elif kind in ("truncate", "bad_gzip") and answer is not None:
             self._send(request, answer, spoil=kind)

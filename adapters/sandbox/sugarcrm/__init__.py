@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from adapters.sandbox.faults import FaultRule
 from adapters.sandbox.sugarcrm.control import SandboxControl
+from adapters.sandbox.sugarcrm.hooks import Hook
 from adapters.sandbox.sugarcrm.server import RunningSandbox, start_sandbox
 from adapters.sandbox.sugarcrm.settings import (
     CALM,
@@ -20,6 +21,7 @@ __all__ = [
     "CustomField",
     "CustomModule",
     "FaultRule",
+    "Hook",
     "Nastiness",
     "RunningSandbox",
     "SandboxControl",

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from adapters.sandbox.faults import FaultRule
-from adapters.sandbox.http_server import Request, Response, reason, split_target
+from adapters.sandbox.http_server import Request, Response, gateway_page, reason, split_target
 from adapters.sandbox.sugarcrm import describing, integrating, linking, reading, writing
 from adapters.sandbox.sugarcrm.control_routes import ControlRoutes
 from adapters.sandbox.sugarcrm.errors import ApiError
@@ -17,6 +17,7 @@ from adapters.sandbox.sugarcrm.instance import Instance, release_number
 from adapters.sandbox.sugarcrm.visit import Visit, reply
 
 OLDEST_RELEASE = (10, 0)
+_NO_ID = frozenset({"filter", "count", "enum", "duplicateCheck", "sync_key"})
 
 
 class SugarApp:
@@ -34,6 +35,24 @@ class SugarApp:
             if request.path.startswith("/sandbox/"):
                 return self._control.handle(request)
             return self._logged(request)
+
+    def admit(self, request: Request) -> Response | None:
+        """The gateway counts every call but the control API's and logins."""
+        if not _counted(request):
+            return None
+        refusal = self.instance.gateway.admit()
+        if refusal is None:
+            return None
+        self.instance.calls.add(request.method, request.path, refusal.status, fault=refusal.limit)
+        if self.instance.settings.gateway_says_html:
+            return gateway_page(FaultRule("status", status=refusal.status, retry_after_s=refusal.retry_after_s))
+        body = {"error": "too_many_requests" if refusal.status == 429 else "maintenance", "error_message": refusal.message}
+        return Response(refusal.status, orjson.dumps(body), {"Retry-After": str(refusal.retry_after_s)})
+
+    def leave(self, request: Request) -> None:
+        """Only who was counted."""
+        if _counted(request):
+            self.instance.gateway.leave()
 
     def fault(self, request: Request) -> FaultRule | None:
         """The control API is never hit."""
@@ -75,7 +94,9 @@ class SugarApp:
             rows=response.rows,
             user=visit.session.login.user_name if visit else "",
             summary=visit.summary if visit else {},
+            fault=request.fault.kind if request.fault else "",
             in_bulk=request.in_bulk,
+            route=route_of(parts),
         )
         return response
 
@@ -119,9 +140,12 @@ class SugarApp:
             raise ApiError("missing_parameter", "Missing parameter: requests")
         if visit.request.in_bulk:
             raise ApiError("invalid_parameter", "bulk requests can not be nested")
-        if len(parts) > self.instance.settings.max_bulk_requests:
+        if len(parts) > self.instance.max_bulk_requests:
             raise ApiError("request_too_large", "Too many requests in one bulk call")
         visit.summary.update(parts=len(parts))
+        fault = visit.request.fault
+        if fault is not None and fault.kind == "bulk_dies_after":
+            parts = parts[: fault.parts]
         return reply([self._bulk_part(visit, part) for part in parts], rows=len(parts))
 
     def _bulk_part(self, visit: Visit, part: dict[str, Any]) -> dict[str, Any]:
@@ -165,6 +189,17 @@ def token_of(request: Request) -> str:
     """The access token, from either header."""
     bearer = request.headers.get("authorization", "")
     return request.headers.get("oauth-token") or (bearer[7:].strip() if bearer[:7].lower() == "bearer " else "")
+
+
+def route_of(parts: list[str]) -> str:
+    """A path without ids, for counting: `Contacts/:id/link`."""
+    if len(parts) < 2 or parts[0] in ("oauth2", "metadata", "ping", "bulk", "integrate") or parts[1] in _NO_ID:
+        return "/".join(parts[:2])
+    return "/".join([parts[0], ":id", *parts[2:3]])
+
+
+def _counted(request: Request) -> bool:
+    return not request.path.startswith("/sandbox/") and not request.path.endswith("/oauth2/token")
 
 
 def _part_headers(lines: Any) -> dict[str, str]:

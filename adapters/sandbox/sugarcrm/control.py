@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from adapters.sandbox.control_client import ControlClient
+from adapters.sandbox.sugarcrm.hooks import Hook
 
 
 class SandboxControl(ControlClient):
@@ -99,6 +101,18 @@ class SandboxControl(ControlClient):
         """Replace a drop-down list."""
         self.call("lists/set", name=name, values=values)
 
+    def protect_field(self, user: str, module: str, name: str, protected: bool = True) -> None:
+        """Let a user read a field and not write it (403), or give the right back."""
+        self.call("fields/protect", user=user, module=module, name=name, protected=protected)
+
+    def set_hooks(self, *hooks: Hook) -> None:
+        """Replace the CRM's own automation on clients' saves; without hooks, none."""
+        self.call("hooks", hooks=[asdict(hook) for hook in hooks])
+
+    def hook_state(self) -> list[dict[str, Any]]:
+        """The hooks with how often they `fired`."""
+        return list(self.call("hooks"))
+
     def expire_tokens(self, user: str | None = None, *, refresh: bool = False) -> int:
         """Make access tokens old (refresh tokens too, if asked); returns the number of sessions."""
         return int(self.call("tokens/expire", user=user, refresh=refresh)["sessions"])
@@ -143,14 +157,30 @@ class SandboxControl(ControlClient):
         """The editors with their counts of `pages` and `edits`."""
         return list(self.call("editors"))
 
-    def set_limits(self, *, max_list_limit: int | None = None, sync_key_admin_only: bool | None = None) -> None:
-        """Change the page cap or the rule on upserts."""
-        self.call("limits", max_list_limit=max_list_limit, sync_key_admin_only=sync_key_admin_only)
+    def set_limits(
+        self,
+        *,
+        max_list_limit: int | None = None,
+        max_bulk_requests: int | None = None,
+        sync_key_admin_only: bool | None = None,
+        refuse_over_long: bool | None = None,
+    ) -> None:
+        """Change the page cap, the most parts of a bulk call, the rule on upserts, or what becomes of a text that is too long."""
+        self.call(
+            "limits",
+            max_list_limit=max_list_limit,
+            max_bulk_requests=max_bulk_requests,
+            sync_key_admin_only=sync_key_admin_only,
+            refuse_over_long=refuse_over_long,
+        )
 
-    def dump(self, module: str, *, deleted: bool = True, page_rows: int = 5000) -> Iterator[dict[str, Any]]:
-        """All records as stored, in id order, instants in UTC; deleted ones have `deleted: true` and their values."""
+    def dump(
+        self, module: str, *, deleted: bool = True, page_rows: int = 5000, where: dict[str, Any] | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """Records as stored, in id order, instants in UTC; deleted ones have `deleted: true` and their values. `where`: only those whose
+        fields have exactly these stored values."""
         after = ""
-        while rows := self.call("dump", module=module, after_id=after, limit=page_rows, deleted=deleted):
+        while rows := self.call("dump", module=module, after_id=after, limit=page_rows, deleted=deleted, where=where):
             yield from rows
             after = rows[-1]["id"]
 
@@ -159,9 +189,17 @@ class SandboxControl(ControlClient):
         rows = self.call("dump", module=module, ids=[record_id])
         return rows[0] if rows else None
 
-    def count(self, module: str) -> dict[str, int]:
-        """`living` and `deleted` rows."""
-        return dict(self.call("count", module=module))
+    def count(self, module: str, where: dict[str, Any] | None = None) -> dict[str, int]:
+        """`living` and `deleted` rows, all or those whose fields have exactly these stored values."""
+        return dict(self.call("count", module=module, where=where))
+
+    def repeats(self, module: str, *fields: str) -> list[dict[str, Any]]:
+        """Living records that agree in all these fields (and have a value in one of them): `values` and `ids` of each group."""
+        return list(self.call("repeats", module=module, fields=list(fields)))
+
+    def exactly_once(self, module: str, *fields: str) -> bool:
+        """No two living records agree in these fields; `repeats` says which do."""
+        return not self.repeats(module, *fields)
 
     def joins(self, relationship: str) -> list[tuple[str, str, str]]:
         """Every (left, right, role) of a join table, such as `opportunities_contacts`."""

@@ -10,9 +10,10 @@ import orjson
 
 from adapters.sandbox.control_api import Action, dispatch, shared_actions
 from adapters.sandbox.http_server import Request, Response
-from adapters.sandbox.sugarcrm import events
+from adapters.sandbox.sugarcrm import events, looking
 from adapters.sandbox.sugarcrm.errors import ApiError
 from adapters.sandbox.sugarcrm.fields import FieldSpec
+from adapters.sandbox.sugarcrm.hooks import hook_from_json
 from adapters.sandbox.sugarcrm.instance import Editor, Instance
 from adapters.sandbox.sugarcrm.sessions import Login
 from adapters.sandbox.sugarcrm.studio import Studio
@@ -28,7 +29,7 @@ class ControlRoutes:
     def __init__(self, instance: Instance) -> None:
         self._instance = instance
         self._actions: dict[str, Action] = {
-            **shared_actions(instance.clock, instance.faults, instance.calls),
+            **shared_actions(instance.clock, instance.faults, instance.calls, instance.gateway),
             **self._record_actions(),
             **self._field_actions(Studio(instance)),
             **self._account_actions(),
@@ -80,6 +81,7 @@ class ControlRoutes:
             "fields/rename": done(lambda b: studio.rename(b["module"], b["name"], b["new_name"])),
             "fields/retype": done(lambda b: studio.retype(b["module"], b["name"], b["type"], b.get("length"))),
             "fields/hide": done(lambda b: studio.hide(b["user"], b["module"], b["name"], bool(b.get("hidden", True)))),
+            "fields/protect": done(lambda b: studio.protect(b["user"], b["module"], b["name"], bool(b.get("protected", True)))),
             "lists/set": done(lambda b: studio.set_list(b["name"], b["values"])),
         }
 
@@ -133,24 +135,35 @@ class ControlRoutes:
 
         def limits(body: Body) -> Body:
             it.max_list_limit = int(body.get("max_list_limit", it.max_list_limit))
+            it.max_bulk_requests = int(body.get("max_bulk_requests", it.max_bulk_requests))
             it.sync_key_admin_only = bool(body.get("sync_key_admin_only", it.sync_key_admin_only))
-            return {"max_list_limit": it.max_list_limit, "sync_key_admin_only": it.sync_key_admin_only}
+            it.refuse_over_long = bool(body.get("refuse_over_long", it.refuse_over_long))
+            names = ("max_list_limit", "max_bulk_requests", "sync_key_admin_only", "refuse_over_long")
+            return {name: getattr(it, name) for name in names}
+
+        def hooks(body: Body) -> list[Body]:
+            if "hooks" in body:
+                it.hooks.set(tuple(hook_from_json(one, it.schema.module(one["module"])) for one in body["hooks"]))
+            return it.hooks.describe()
 
         return {
             "editors": editors,
             "limits": limits,
-            "dump": lambda b: events.dump(
+            "hooks": hooks,
+            "dump": lambda b: looking.dump(
                 it,
                 b["module"],
                 b.get("after_id", ""),
                 int(b.get("limit", 1000)),
                 bool(b.get("deleted", True)),
                 b.get("ids"),
+                b.get("where"),
             ),
-            "count": lambda b: events.count(it, b["module"]),
+            "count": lambda b: looking.count(it, b["module"], b.get("where")),
+            "repeats": lambda b: looking.repeats(it, b["module"], b["fields"]),
             "links": lambda b: it.records.links.all(b["relationship"]),
-            "warm": lambda b: events.warm(it, b["user"], b["module"], b.get("fields", [])),
-            "state": lambda _: {"modules": {name: events.count(it, name) for name in it.records.tables}},
+            "warm": lambda b: looking.warm(it, b["user"], b["module"], b.get("fields", [])),
+            "state": lambda _: {"modules": {name: looking.count(it, name) for name in it.records.tables}},
         }
 
     def _lock(self, login: Login, body: Body) -> None:

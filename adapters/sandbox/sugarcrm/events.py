@@ -184,36 +184,6 @@ def flag_address(instance: Instance, text: str, opt_out: bool | None, invalid: b
     return {"addresses": len(found)}
 
 
-def dump(instance: Instance, module: str, after_id: str, limit: int, deleted: bool, ids: list[str] | None = None) -> list[dict[str, Any]]:
-    """Records as stored, in id order, instants in UTC, without rights, zones or delays in between."""
-    table = instance.records.tables[module]
-    if ids is not None:
-        return [instance.records.values(module, row) for row in table.by_ids(ids) if deleted or not row.deleted]
-    where = "id > ?" if deleted else "id > ? and deleted = 0"
-    rows = table.scan(where, (after_id,), f"id limit {int(limit)}")
-    return [instance.records.values(module, row) for row in rows]
-
-
-def count(instance: Instance, module: str) -> dict[str, int]:
-    """Living and deleted rows."""
-    table = instance.records.tables[module]
-    return {"living": table.count("deleted = 0", ()), "deleted": table.count("deleted = 1", ())}
-
-
-def warm(instance: Instance, user: str, module: str, fields: list[str]) -> dict[str, int]:
-    """Finish every row of a projection beforehand, so that a measurement times the client and not the sandbox."""
-    login = instance.sessions.login(user)
-    layout = instance.schema.module(module)
-    hidden = instance.schema.hidden_from(user, module)
-    projection = instance.renderer.projection(layout, fields, hidden, login.zone)
-    table = instance.records.tables[module]
-    last, size = 0, 0
-    while seqs := table.seqs("seq > ? and deleted = 0", (last,), "seq", 5000):
-        instance.renderer.page(module, projection, seqs)
-        last, size = seqs[-1], size + len(seqs)
-    return {"rows": size, "in_memory": len(projection.lines)}
-
-
 def _literals(instance: Instance, layout: Module, values: dict[str, Any]) -> dict[str, bytes]:
     """Values as a colleague's form would write them; field names are checked, since a typing error in a test must
     not pass unseen."""

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from adapters.sandbox.call_log import CallLog
 from adapters.sandbox.clock import Clock
 from adapters.sandbox.faults import FaultPlan
+from adapters.sandbox.gateway import Gateway
 from adapters.sandbox.store import Database, Row
 from adapters.sandbox.sugarcrm.errors import ApiError, not_found
+from adapters.sandbox.sugarcrm.hooks import Hooks
 from adapters.sandbox.sugarcrm.records import Records
 from adapters.sandbox.sugarcrm.render import Renderer
 from adapters.sandbox.sugarcrm.schema import Schema
@@ -40,6 +42,7 @@ class Instance:
         self.settings = settings
         self.clock = Clock(settings.clock_skew_s, settings.clock_fixed)
         self.faults = FaultPlan()
+        self.gateway = Gateway(self.clock, settings.daily_calls, settings.calls_at_once)
         self.calls = CallLog(settings.keep_calls)
         self.database = Database()
         self.schema = Schema(settings)
@@ -47,8 +50,11 @@ class Instance:
         self.renderer = Renderer(self.records, settings.projection_cache_mb * 1_000_000)
         self.sessions = Sessions(settings, self.clock)
         self.editors: list[Editor] = []
+        self.hooks = Hooks()
         self.sync_key_admin_only = settings.sync_key_admin_only
         self.max_list_limit = settings.max_list_limit
+        self.max_bulk_requests = settings.max_bulk_requests
+        self.refuse_over_long = settings.refuse_over_long
 
     def visible(self, login: Login, module: str, record_id: str) -> Row:
         """A living record that this user's teams let them see, or 404."""

@@ -15,13 +15,16 @@ from adapters.sandbox.sugarcrm.zones import in_zone, utc_literal
 
 _KEEP_TEXTS = 300_000
 _KEEP_PROJECTIONS = 64
+_NOTHING: frozenset[str] = frozenset()
 TextOf = Callable[[str, bytes], bytes]
 
 
 class Projection:
     """One way of showing one module's rows; keeps the finished lines by seq."""
 
-    def __init__(self, module: Module, names: Sequence[str], hidden: frozenset[str], zone: str, text_of: TextOf):
+    def __init__(
+        self, module: Module, names: Sequence[str], hidden: frozenset[str], zone: str, text_of: TextOf, protected: frozenset[str] = _NOTHING
+    ):
         stored = [name for name in names if name in module.slot]
         self.relates = [spec for name in names if (spec := module.fields[name]).type == "relate"]
         self.lines: dict[int, bytes] = {}
@@ -32,7 +35,7 @@ class Projection:
         self._instants = [at for at, name in enumerate(stored) if zone != "UTC" and module.fields[name].type in DATETIMES]
         self._zone = zone
         self._pick = itemgetter(*(module.slot[name] for name in stored))
-        acl = orjson.dumps({"fields": acl_of_fields(hidden)}).replace(b"%", b"%%")
+        acl = orjson.dumps({"fields": acl_of_fields(hidden, protected)}).replace(b"%", b"%%")
         shown = [name.encode() for name in stored + [spec.name for spec in self.relates]]
         pairs = b",".join(b'"%b":%%b' % name for name in shown)
         self._template = b'{%b,"_acl":%b,"_module":"%b"}' % (pairs, acl, module.name.encode())
@@ -64,16 +67,18 @@ class Renderer:
         self._texts: dict[str, dict[bytes, bytes]] = {}
         records.changed.append(self._forget)
 
-    def projection(self, module: Module, names: Sequence[str], hidden: frozenset[str], zone: str) -> Projection:
+    def projection(
+        self, module: Module, names: Sequence[str], hidden: frozenset[str], zone: str, protected: frozenset[str] = _NOTHING
+    ) -> Projection:
         """The projection for these fields; unknown names and links are left out, `id` and `date_modified` come
         always, no names at all means every field."""
-        key = (module.name, module.version, tuple(names), hidden, zone)
+        key = (module.name, module.version, tuple(names), hidden, zone, protected)
         found = self._projections.get(key)
         if found is None:
             if len(self._projections) >= _KEEP_PROJECTIONS:
                 self.clear()
             wanted = _shown(module, names, hidden)
-            found = self._projections[key] = Projection(module, wanted, hidden, zone, self.text_of)
+            found = self._projections[key] = Projection(module, wanted, hidden, zone, self.text_of, protected)
         return found
 
     def page(self, module: str, projection: Projection, seqs: Sequence[int]) -> list[bytes]:

@@ -84,6 +84,7 @@ class Schema:
         self.modules = {name: _stock_module(name, block) for name, block in STOCK.items()}
         self.lists = stock_lists()
         self.hidden: dict[str, dict[str, frozenset[str]]] = {}
+        self.protected: dict[str, dict[str, frozenset[str]]] = {}
         for custom in settings.custom_modules:
             self.modules[custom.name] = _stock_module(custom.name, "\n".join(custom.fields), custom=True)
         for extra in settings.custom_fields:
@@ -114,10 +115,21 @@ class Schema:
 
     def hide(self, user_name: str, module: str, field: str, hidden: bool) -> None:
         """Take a field's read and write right from a user, or give it back."""
+        self._set_right(self.hidden, user_name, module, field, hidden)
+
+    def protect(self, user_name: str, module: str, field: str, protected: bool) -> None:
+        """Take only the right to write a field from a user, or give it back."""
+        self._set_right(self.protected, user_name, module, field, protected)
+
+    def protected_from(self, user_name: str, module: str) -> frozenset[str]:
+        """Fields of a module that this user may read and not write."""
+        return self.protected.get(user_name, {}).get(module, frozenset())
+
+    def _set_right(self, rights: dict[str, dict[str, frozenset[str]]], user_name: str, module: str, field: str, taken: bool) -> None:
         self.module(module).field(field)
-        of_user = self.hidden.setdefault(user_name, {})
+        of_user = rights.setdefault(user_name, {})
         before = of_user.get(module, frozenset())
-        of_user[module] = before | {field} if hidden else before - {field}
+        of_user[module] = before | {field} if taken else before - {field}
 
     def hidden_from(self, user_name: str, module: str) -> frozenset[str]:
         """Fields of a module that this user may neither read nor write."""
@@ -132,16 +144,17 @@ class Schema:
             module = self.modules[name]
             body = {
                 "fields": {key: spec.describe() for key, spec in module.fields.items()},
-                "acl": {"fields": acl_of_fields(self.hidden_from(user_name, name))},
+                "acl": {"fields": acl_of_fields(self.hidden_from(user_name, name), self.protected_from(user_name, name))},
                 "isBwcEnabled": False,
             }
             out[name] = {**body, "_hash": digest(body)}
         return out
 
 
-def acl_of_fields(hidden: Iterable[str]) -> dict[str, dict[str, str]]:
+def acl_of_fields(hidden: Iterable[str], protected: Iterable[str] = ()) -> dict[str, dict[str, str]]:
     """The exceptions to the rule, as Sugar lists them: only fields with less than all rights."""
-    return {name: {"read": "no", "write": "no", "create": "no"} for name in sorted(hidden)}
+    no_write = {"write": "no", "create": "no"}
+    return {**dict.fromkeys(sorted(protected), no_write), **{name: {"read": "no", **no_write} for name in sorted(hidden)}}
 
 
 def digest(document: Any) -> str:

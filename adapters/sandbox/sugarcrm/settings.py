@@ -172,6 +172,10 @@ class SugarSandboxSettings:
     equals_on_datetime_matches_day: bool = False
     check_enums: bool = True
     hidden_field_write_refused: bool = True
+    refuse_over_long: bool = False
+    daily_calls: int = 0
+    calls_at_once: int = 0
+    gateway_says_html: bool = True
     gzip_level: int = 1
     projection_cache_mb: int = 512
     keep_calls: int = 20000

@@ -59,6 +59,10 @@ class Studio:
         """Take a field from a role's sight, or give it back."""
         self._instance.schema.hide(user, module, name, hidden)
 
+    def protect(self, user: str, module: str, name: str, protected: bool) -> None:
+        """A role that may read a field and not write it, or may again."""
+        self._instance.schema.protect(user, module, name, protected)
+
     def set_list(self, name: str, values: dict[str, str]) -> None:
         """Replace a drop-down list; values that records already have stay."""
         self._instance.schema.lists[name] = dict(values)

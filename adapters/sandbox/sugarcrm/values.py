@@ -17,10 +17,12 @@ _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 
-def encode(spec: FieldSpec, value: Any, module: str, zone_name: str, allowed: dict[str, str] | None) -> bytes:
+def encode(
+    spec: FieldSpec, value: Any, module: str, zone_name: str, allowed: dict[str, str] | None, refuse_over_long: bool = False
+) -> bytes:
     """JSON text of `value` in that field; 422 `invalid_parameter` where Sugar would refuse it.
 
-    A text longer than the field is cut without a word, as a database without strict mode does. `allowed` is the
+    A text longer than the field is cut without a word, as a database without strict mode does, or refused. `allowed` is the
     drop-down list to check against, None for no check.
     """
     if value is None:
@@ -43,6 +45,8 @@ def encode(spec: FieldSpec, value: Any, module: str, zone_name: str, allowed: di
     if kind == "tag":
         return orjson.dumps([tag if isinstance(tag, dict) else {"id": "", "name": str(tag)} for tag in value])
     if isinstance(value, str):
+        if refuse_over_long and spec.length and len(value) > spec.length:
+            raise ApiError("invalid_parameter", f"Value of field {spec.name} in module {module} is longer than {spec.length} characters")
         return orjson.dumps(value[: spec.length] if spec.length else value)
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return orjson.dumps(str(value))

@@ -63,7 +63,8 @@ class Visit:
     def projection(self, module: str, names: list[str]) -> Projection:
         """How this user sees those fields."""
         layout = self.instance.schema.module(module)
-        return self.instance.renderer.projection(layout, names, self.hidden(module), self.zone)
+        protected = self.instance.schema.protected_from(self.session.login.user_name, module)
+        return self.instance.renderer.projection(layout, names, self.hidden(module), self.zone, protected)
 
     def shown(self, module: str, record_id: str) -> bytes:
         """One record as this user sees it, with the fields asked for."""
@@ -72,9 +73,11 @@ class Visit:
 
     def literals(self, module: str, document: dict[str, Any]) -> dict[str, bytes]:
         """The writable values of a payload as JSON text. What is unknown, read-only, calculated or a link is
-        dropped without a word; a hidden field is refused or dropped, by the settings."""
+        dropped without a word; a protected field is refused, a hidden one refused or dropped, by the settings."""
         layout = self.instance.schema.module(module)
         hidden = self.hidden(module)
+        protected = self.instance.schema.protected_from(self.session.login.user_name, module)
+        strict = self.instance.refuse_over_long
         out: dict[str, bytes] = {}
         if "email" in layout.slot:
             check_addresses(_texts_of(document))
@@ -82,11 +85,11 @@ class Visit:
             spec = layout.fields.get(name)
             if spec is None or spec.readonly or spec.calculated or not spec.has_slot or name in _EMAIL_FIELDS | {"id"}:
                 continue
-            if name in hidden:
-                if self.instance.settings.hidden_field_write_refused:
+            if name in hidden or name in protected:
+                if name in protected or self.instance.settings.hidden_field_write_refused:
                     raise ApiError("not_authorized", f"Not allowed to edit field {name} in module: {module}")
                 continue
-            out[name] = encode(spec, value, module, self.zone, self._allowed(spec))
+            out[name] = encode(spec, value, module, self.zone, self._allowed(spec), strict)
         return out
 
     def write_addresses(self, module: str, record_id: str, document: dict[str, Any]) -> dict[str, bytes]:

@@ -11,6 +11,7 @@ from adapters.sandbox.store import Row
 from adapters.sandbox.sugarcrm.errors import ApiError
 from adapters.sandbox.sugarcrm.filter_match import matcher
 from adapters.sandbox.sugarcrm.filters import Condition, Group
+from adapters.sandbox.sugarcrm.hooks import stored_values, write_later, written_at_once
 from adapters.sandbox.sugarcrm.visit import Visit, reply
 from adapters.sandbox.sugarcrm.zones import parse_instant
 
@@ -38,6 +39,8 @@ def create(visit: Visit, module: str, document: dict[str, Any], extra: dict[str,
         if spec.required and name != "id" and document.get(name) in (None, ""):
             raise ApiError("missing_parameter", f"Missing required field {name} in module {module}")
     values = {**visit.literals(module, document), **(extra or {})}
+    hooks = visit.instance.hooks.on_save(module, document, {})
+    values.update(written_at_once(hooks, layout))
     if document.get("id"):
         values["id"] = orjson.dumps(str(document["id"]))
     if module == "EmailAddresses":
@@ -48,6 +51,7 @@ def create(visit: Visit, module: str, document: dict[str, Any], extra: dict[str,
     shown = visit.write_addresses(module, record_id, document)
     if shown:
         records.change(module, records.need(module, record_id), shown, silent=True)
+    write_later(hooks, records, module, record_id, visit.user_id)
     return record_id
 
 
@@ -62,13 +66,17 @@ def update(visit: Visit, module: str, row: Row, document: dict[str, Any], extra:
     """Change a record from a payload. The stamp moves even when no value differs: saving is saving."""
     visit.summary.update(written=sorted(document))
     _check_version(visit, module, row)
+    records, layout = visit.instance.records, visit.instance.schema.module(module)
     values = visit.literals(module, document)
     for name in values:
-        if visit.instance.schema.module(module).fields[name].required and values[name] in (b"null", b'""'):
+        if layout.fields[name].required and values[name] in (b"null", b'""'):
             raise ApiError("missing_parameter", f"Missing required field {name} in module {module}")
+    hooks = visit.instance.hooks
+    writing = hooks.on_save(module, document, stored_values(records, module, row.id)) if hooks else ()
     shown = visit.write_addresses(module, row.id, document)
-    fresh = visit.instance.records.need(module, row.id)
-    visit.instance.records.change(module, fresh, {**values, **shown, **(extra or {})}, visit.user_id)
+    at_once = written_at_once(writing, layout)
+    records.change(module, records.need(module, row.id), {**values, **shown, **(extra or {}), **at_once}, visit.user_id)
+    write_later(writing, records, module, row.id, visit.user_id)
 
 
 def delete_record(visit: Visit, module: str, record_id: str) -> Response:
