@@ -27,7 +27,7 @@ from requests.utils import get_environ_proxies
 
 from adapters.http_lanes import Lanes, Traffic
 from adapters.http_messages import Answer, Call, error_type, retry_after_s, unpacked
-from adapters.http_trouble import certificate_trouble, no_tls, unreachable
+from adapters.http_trouble import Unanswered, certificate_trouble, no_tls, unreachable
 from sync.errors import ConfigError, Transient
 
 # At DEBUG urllib3 writes whole URLs, query values included, into the log.
@@ -36,6 +36,7 @@ logging.getLogger("urllib3").setLevel(logging.INFO)
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 MOST_REDIRECTS = 3
 PUSHED_BACK = frozenset({429, 503})
+TOO_LARGE = 413  # whoever says so, the CRM or a proxy in front of it, says all that there is to know
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +59,18 @@ class _Mishap:
     todo: str = ""
     retry_after_s: float | None = None
     unsent: bool = False
-    pushed_back: bool = False
+    status: int = 0
+
+    @property
+    def pushed_back(self) -> bool:
+        return self.status in PUSHED_BACK
 
 
 class HttpClient:
-    """Speaks HTTP for one connector; thread-safe, at most `connections` requests at once and fewer while the CRM is busy."""
+    """Speaks HTTP for one connector; thread-safe, at most `connections` requests at once and fewer while the CRM is busy.
+
+    `before` is called ahead of every request, repeats included; what it raises stops the request.
+    """
 
     def __init__(
         self,
@@ -74,6 +82,7 @@ class HttpClient:
         read_s: float = 120.0,
         patience: Patience = PATIENT,
         sleep: Callable[[float], None] = time.sleep,
+        before: Callable[[], None] | None = None,
         wall: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.traffic = Traffic()
@@ -82,6 +91,7 @@ class HttpClient:
         self._timeout = (connect_s, read_s)
         self._patience = patience
         self._sleep = sleep
+        self._before = before
         self._wall = wall
         self._verify: str | bool = _checked_ca_file(connector, ca_file) if ca_file else True
         self._spoke_json = False
@@ -96,7 +106,14 @@ class HttpClient:
             pause_s = self._pause_s(call, outcome, attempt)
             if pause_s is None:
                 tried = f" ({attempt} attempts)" if attempt > 1 else ""
-                raise Transient(outcome.what + tried, where=self._where(call), todo=outcome.todo, retry_after_s=outcome.retry_after_s)
+                raise Unanswered(
+                    outcome.what + tried,
+                    where=self._where(call),
+                    todo=outcome.todo,
+                    retry_after_s=outcome.retry_after_s,
+                    status=outcome.status,
+                    unsent=outcome.unsent,
+                )
             self.traffic.retried(pause_s)
             self._sleep(pause_s)
             attempt += 1
@@ -157,6 +174,8 @@ class HttpClient:
         )
 
     def _exchange(self, call: Call, url: str) -> Answer | _Mishap:
+        if self._before is not None:
+            self._before()
         received = 0
         outcome: Answer | _Mishap | ConfigError
         try:
@@ -217,12 +236,10 @@ class HttpClient:
     def _understood(self, call: Call, answer: Answer) -> Answer | _Mishap:
         """Sorts out busy servers and pages made for people; the rest is for the dialect to read."""
         if issubclass(error_type(answer.status), Transient) and answer.status >= 400:
-            return _Mishap(
-                f"the server answered {answer.status}", "", retry_after_s(answer, self._wall), pushed_back=answer.status in PUSHED_BACK
-            )
+            return _Mishap(f"the server answered {answer.status}", "", retry_after_s(answer, self._wall), status=answer.status)
         if answer.is_empty and answer.status == 200:
             return _Mishap("the server answered 200 with nothing", "the CRM's own error log says why")
-        if answer.is_json or answer.is_empty:
+        if answer.is_json or answer.is_empty or answer.status == TOO_LARGE:
             self._spoke_json = self._spoke_json or (answer.is_json and answer.status < 400)
             return answer
         if self._spoke_json and answer.status < 400:

@@ -6,6 +6,8 @@ import ssl
 
 import urllib3
 
+from sync.errors import Transient
+
 _NOT_TLS = ("WRONG_VERSION", "RECORD_LAYER_FAILURE", "UNKNOWN_PROTOCOL", "PACKET_LENGTH_TOO_LONG", "HTTP_REQUEST")
 
 
@@ -40,3 +42,15 @@ def unreachable(trouble: Exception) -> str:
         if isinstance(one, urllib3.exceptions.NewConnectionError):
             return "does not take connections"
     return ""
+
+
+class Unanswered(Transient):
+    """A call that brought no answer to read. `status`: what the server said instead, 0 for nothing. `unsent`: it can't have reached the
+    CRM. Everything else may have been carried out: whoever wrote something has to look."""
+
+    def __init__(
+        self, what: str, *, where: str = "", todo: str = "", retry_after_s: float | None = None, status: int = 0, unsent: bool = False
+    ) -> None:
+        super().__init__(what, where=where, todo=todo, retry_after_s=retry_after_s)
+        self.status = status
+        self.unsent = unsent

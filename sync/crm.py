@@ -71,7 +71,7 @@ class Writing(Protocol):
         ...
 
 
-class Crm(Protocol):
+class Crm(Writing, Protocol):
     """One CRM, spoken to as its syncing user. Thread-safe: several streams may be read at once.
 
     Every method may raise CredentialError, AccessDenied, Transient, QuotaExhausted or ContractBroken; a request is already

@@ -13,7 +13,9 @@ from sync.filters import refuse_impossible_filters
 from sync.mapping import combine, readings
 from sync.records import Kind
 from sync.settings import ConnectorSettings
-from sync.stock_mappings import STOCK_MAPPINGS
+from sync.stock_mappings import STOCK_MAPPINGS, STOCK_SCORES
+
+SCORED = (Kind.LEAD, Kind.CONTACT)
 
 
 def folder_lines(data_dir: Path, sqlite_file: Path | None) -> tuple[CheckLine, ...]:
@@ -40,6 +42,25 @@ def field_lines(crm: Crm, connector: ConnectorSettings, kinds: tuple[Kind, ...])
         return wrong
     own = sum(kind in described for kind in (*connector.filters, *connector.mapping))
     return (CheckLine(True, "fields", "filters and mappings name fields that the CRM has"),) if own else ()
+
+
+def score_lines(crm: Crm, connector: ConnectorSettings) -> tuple[CheckLine, ...]:
+    """Whether leads and contacts have the fields that scores go to (PUSH-S); nothing where no scores are pushed."""
+    if not connector.push.scores:
+        return ()
+    scores = connector.scores or STOCK_SCORES.get(connector.crm, {})
+    wanted = {name: profile for profile, each in scores.items() for name in (each.field, each.date_field) if name}
+    described = crm.describe(SCORED)
+    return tuple(_score_line(kind, name, profile, described[kind]) for name, profile in wanted.items() for kind in SCORED)
+
+
+def _score_line(kind: Kind, name: str, profile: str, schema: ObjectSchema) -> CheckLine:
+    found = next((field for field in schema.fields if field.name == name), None)
+    if found is not None and found.writable:
+        return CheckLine(True, f"score {profile}", f"{kind.plural} have {name}")
+    why = f"{kind.plural} have no {name} that this user sees" if found is None else f"this user may not write {name} of {kind.plural}"
+    todo = "Have an administrator of the CRM make the field (docs/crm-objects.md), or name another one in the connector's scores."
+    return CheckLine(False, f"score {profile}", why, todo)
 
 
 def _wrong(connector: ConnectorSettings, described: dict[Kind, ObjectSchema]) -> Iterator[CheckLine]:

@@ -19,7 +19,7 @@ from sync.errors import ConfigError
 from sync.records import PEOPLE, PULL_ORDER, Kind
 from sync.report import RunReport, from_json
 from sync.settings import ConnectorSettings, Settings
-from tasks.fitting import field_lines, folder_lines
+from tasks.fitting import field_lines, folder_lines, score_lines
 from tasks.wiring import installation, now, open_crm, read_settings
 
 INITIAL_FLOW = "initial-sync"
@@ -130,15 +130,20 @@ def check_connector(config: str, name: str) -> tuple[CheckLine, ...]:
         return (market, *folders)
     crm = open_crm(config, name)
     probe = crm.probe(readable, _writable(connector))
-    return (market, *probe.lines, *(field_lines(crm, connector, connector.pull.kinds()) if probe.ok else ()))
+    return (
+        market,
+        *probe.lines,
+        *(field_lines(crm, connector, connector.pull.kinds()) if probe.ok else ()),
+        *(score_lines(crm, connector) if probe.ok else ()),
+    )
 
 
 def _writable(connector: ConnectorSettings) -> tuple[Kind, ...]:
-    """The kinds that the push options write."""
+    """The records that the push options change, and the kinds that they push."""
     push = connector.push
     people = push.scores or push.unsubscribes or push.record_updates
     wanted = {*(PEOPLE if people else ()), *((connector.create_as,) if push.new_leads else ())}
-    return tuple(kind for kind in PULL_ORDER if kind in wanted)
+    return (*(kind for kind in PULL_ORDER if kind in wanted), *push.kinds())
 
 
 def status_of(config: str, name: str, runs: int = 5) -> ConnectorStatus:

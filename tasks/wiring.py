@@ -108,6 +108,9 @@ def make_crm(connector: ConnectorSettings, session_dir: Path) -> Crm:
         "ca_file": connector.ca_file,
         "timeout_s": connector.timeout_s,
         "allow_plain_http": connector.allow_plain_http,
+        "sinks": connector.sinks,
+        "create_as": connector.create_as,
+        "daily_calls": connector.push_limits.daily_calls,
     }
     password = _secret(connector.password, f"{place}.password")
     return ADAPTERS[connector.crm](connector.name, connector.url, connector.username, password, **options)

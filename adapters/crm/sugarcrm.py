@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -13,7 +12,9 @@ from urllib.parse import quote
 import msgspec
 
 from adapters.crm.sugarcrm_addresses import flagged_addresses, holders_of
+from adapters.crm.sugarcrm_choices import SugarChoices
 from adapters.crm.sugarcrm_lists import ListMembers, member_streams
+from adapters.crm.sugarcrm_memory import DailyCalls, SchemaMemory
 from adapters.crm.sugarcrm_opportunities import CONTACT, OpportunityContacts, wants_contacts, with_contacts
 from adapters.crm.sugarcrm_paging import (
     advanced,
@@ -27,11 +28,13 @@ from adapters.crm.sugarcrm_paging import (
     streams_of,
     without_deleted,
 )
-from adapters.crm.sugarcrm_probe import metadata, probe
-from adapters.crm.sugarcrm_schema import MODULES, schema_of
+from adapters.crm.sugarcrm_probe import probe
+from adapters.crm.sugarcrm_push import SugarPush
+from adapters.crm.sugarcrm_schema import MODULES, fingerprint, metadata, schema_of
 from adapters.crm.sugarcrm_session import SugarApi, SugarSession
 from adapters.crm.sugarcrm_tokens import TokenFile
 from adapters.crm.sugarcrm_wire import SugarWire, Unprocessable
+from adapters.crm.sugarcrm_writes import SugarWrites
 from adapters.http import PATIENT, HttpClient, Patience
 from adapters.http_lanes import TrafficCounts
 from adapters.http_messages import Answer, checked_url
@@ -39,6 +42,8 @@ from sync.crm import Probe
 from sync.errors import AccessDenied, ConfigError, ContractBroken
 from sync.fields import ObjectSchema
 from sync.flagged import FlaggedAddress
+from sync.push import Outgoing, Quota, Receipt
+from sync.push_settings import SinkSettings
 from sync.records import Filter, Kind, Page, ReadRequest, Stream, Window
 
 ALWAYS = ("id", "date_modified")
@@ -78,9 +83,22 @@ class SugarCrm:
         allow_plain_http: bool = False,
         patience: Patience = PATIENT,
         sleep: Callable[[float], None] = time.sleep,
+        sinks: SinkSettings | None = None,
+        create_as: Kind = Kind.LEAD,
+        daily_calls: int = 0,
     ) -> None:
         checked = checked_url(url, allow_plain_http=allow_plain_http)
-        self._http = HttpClient(connector, connections=connections, ca_file=ca_file, read_s=timeout_s, patience=patience, sleep=sleep)
+        whose = f"{connector} {checked} {username}"
+        self._daily = DailyCalls(session_dir, whose, daily_calls) if daily_calls else None
+        self._http = HttpClient(
+            connector,
+            connections=connections,
+            ca_file=ca_file,
+            read_s=timeout_s,
+            patience=patience,
+            sleep=sleep,
+            before=self._daily.take if self._daily else None,
+        )
         wire = SugarWire(self._http, connector, checked, api_version, platform)
         session = SugarSession(
             wire,
@@ -95,6 +113,10 @@ class SugarCrm:
         self._api = SugarApi(wire, session)
         self._contacts = OpportunityContacts(self._api, patience, sleep)
         self._members = ListMembers(self._api, page_rows, patience, sleep)
+        self._sinks = sinks or SinkSettings()
+        self._push = SugarPush(SugarWrites(self._api, patience, sleep), self._sinks, create_as)
+        self._memory = SchemaMemory(session_dir, whose)
+        self._choices = SugarChoices(self._api, self._memory, lambda: self.fingerprint((Kind.LEAD, Kind.CONTACT)), self._sinks, create_as)
         self._connector = connector
         self._connections = connections
         self._page_rows = page_rows
@@ -115,25 +137,17 @@ class SugarCrm:
 
     def probe(self, readable: Sequence[Kind], writable: Sequence[Kind]) -> Probe:
         """CONN-3. Also forgets that a login was refused before, so an operator can try again (CONN-4)."""
-        return probe(self._api, readable, writable, datetime.now(UTC))
+        return probe(self._api, readable, writable, self._sinks, self.quota, datetime.now(UTC))
 
     def fingerprint(self, kinds: Sequence[Kind]) -> str:
         """The hash of all metadata: one small call. It may change where `kinds` do not, never the other way round."""
-        try:
-            answer = self._api.call("GET", "metadata/_hash", subject="metadata")
-        except AccessDenied:
-            # Older releases have no such route; then the description itself is compared.
-            described = msgspec.json.encode(metadata(self._api, kinds), order="sorted")
-            return hashlib.sha256(described).hexdigest()
-        document = msgspec.json.decode(answer.body)
-        found = document.get("_hash") if isinstance(document, dict) else document
-        if not isinstance(found, str) or not found:
-            raise ContractBroken("the CRM does not give the hash of its metadata", where=f"connector {self._connector}")
+        found = fingerprint(self._api, [MODULES[kind] for kind in kinds])
+        self._memory.saw(found)
         return found
 
     def describe(self, kinds: Sequence[Kind]) -> dict[Kind, ObjectSchema]:
         """One call for all kinds. AccessDenied for a module that the metadata do not show to this user."""
-        modules = metadata(self._api, kinds)
+        modules = metadata(self._api, [MODULES[kind] for kind in kinds])
         if hidden := [MODULES[kind] for kind in kinds if MODULES[kind] not in modules]:
             raise AccessDenied(
                 f"user {self._api.session.username} does not see {', '.join(hidden)}",
@@ -180,6 +194,25 @@ class SugarCrm:
         asked = [{"date_modified": {"$gte": stamp(since)}}]
         with_deleted = self._counted(MODULES[kind], {"filter": asked, "deleted": True})
         return max(0, with_deleted - self._counted(MODULES[kind], {"filter": asked}))
+
+    def send(self, kind: Kind, batch: Sequence[Outgoing]) -> tuple[Receipt, ...]:
+        """By bulk calls of fifty records; see `sugarcrm_writes` for what is uncertain and `sugarcrm_push` for what becomes of each kind."""
+        return self._push.send(kind, batch)
+
+    def rows_per_call(self, kind: Kind) -> float:
+        return self._push.rows_per_call(kind)
+
+    def choices(self, kind: Kind, fields: Sequence[str]) -> dict[str, frozenset[str]]:
+        """Two calls per module for what is not known yet; three when no schema was ever seen."""
+        return self._choices.choices(kind, fields)
+
+    def limits(self, kind: Kind) -> dict[str, int]:
+        """One call per module that is not known yet."""
+        return self._choices.limits(kind)
+
+    def quota(self) -> Quota | None:
+        """Sugar has no allowance of its own; what the operator set for the day, if anything. No call."""
+        return self._daily.quota() if self._daily else None
 
     def place_of(self, kind: Kind, crm_id: str) -> str:
         module = MODULES.get(kind)

@@ -1,8 +1,8 @@
-"""Several reads in one call: `POST bulk`. Its parts are answered one by one, and each of them may fail alone."""
+"""Several reads or writes in one call: `POST bulk`. Its parts are answered one by one, and each of them may fail alone."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -17,6 +17,7 @@ class Part(msgspec.Struct):
 
     contents: msgspec.Raw
     status: int
+    headers: Any = None
 
     @property
     def body(self) -> bytes:
@@ -27,7 +28,15 @@ class Part(msgspec.Struct):
     @property
     def answer(self) -> Answer:
         """As if the part had been a call of its own."""
-        return Answer(self.status, {}, self.body)
+        return Answer(self.status, self._headers, self.body)
+
+    @property
+    def _headers(self) -> Mapping[str, str]:
+        """Releases give lines or a map."""
+        if isinstance(self.headers, dict):
+            return {str(name).title(): str(value) for name, value in self.headers.items()}
+        lines = (str(line).partition(":") for line in self.headers or [])
+        return {name.strip().title(): value.strip() for name, _, value in lines}
 
 
 _PARTS = msgspec.json.Decoder(list[Part], strict=False)
@@ -35,16 +44,30 @@ _PARTS = msgspec.json.Decoder(list[Part], strict=False)
 
 def ask(api: SugarApi, urls: Sequence[str], *, subject: str) -> tuple[list[Part], int]:
     """Reads these addresses, each without the version that it begins with; → the parts in the same order, and the bytes received."""
-    requests = [{"url": f"{api.wire.version}/{url}", "method": "GET"} for url in urls]
-    answer = api.call("POST", "bulk", subject=subject, payload={"requests": requests})
+    answer = _asked(api, [{"url": f"{api.wire.version}/{url}", "method": "GET"} for url in urls], subject, harmless=True)
+    return _parts(api, answer, len(urls), subject), answer.received_bytes
+
+
+def tell(api: SugarApi, requests: Sequence[Mapping[str, Any]], *, subject: str) -> list[Part]:
+    """Writes. Never sent twice by itself: `Unanswered` comes out where nobody knows what became of it, and ContractBroken where the
+    answer can't be read."""
+    versioned = [{**one, "url": f"{api.wire.version}/{one['url']}"} for one in requests]
+    return _parts(api, _asked(api, versioned, subject, harmless=False), len(requests), subject)
+
+
+def _asked(api: SugarApi, requests: Sequence[Mapping[str, Any]], subject: str, *, harmless: bool) -> Answer:
+    return api.call("POST", "bulk", subject=subject, payload={"requests": requests}, harmless=harmless)
+
+
+def _parts(api: SugarApi, answer: Answer, expected: int, subject: str) -> list[Part]:
     try:
         parts = _PARTS.decode(answer.body)
     except msgspec.DecodeError:
         parts = []
-    if len(parts) != len(urls):
+    if len(parts) != expected:
         raise ContractBroken(
-            f"a bulk call of {len(urls)} parts was answered with {len(parts)}",
+            f"a bulk call of {expected} parts was answered with {len(parts)}",
             where=f"connector {api.wire.connector}, {subject}",
             todo="report this to the developers",
         )
-    return parts, answer.received_bytes
+    return parts

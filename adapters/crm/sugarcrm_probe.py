@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from typing import Any
 
 import msgspec
 
-from adapters.crm.sugarcrm_schema import MODULES, denied
+from adapters.crm.sugarcrm_probe_writing import writing_lines
+from adapters.crm.sugarcrm_schema import MODULES
 from adapters.crm.sugarcrm_session import SugarApi
 from sync.crm import CheckLine, Probe
 from sync.errors import AccessDenied, ContractBroken
+from sync.push import Quota
+from sync.push_settings import SinkSettings
 from sync.records import Kind
 
 _UTC_NAMES = frozenset({"UTC", "Etc/UTC", "GMT", "Etc/GMT", "Africa/Abidjan"})
@@ -31,18 +33,14 @@ class _MeBody(msgspec.Struct):
     current_user: _Me
 
 
-def metadata(api: SugarApi, kinds: Sequence[Kind]) -> dict[str, dict[str, Any]]:
-    """The metadata of these kinds' modules. Modules that the user may not see are missing in it."""
-    params = {"type_filter": "modules", "module_filter": ",".join(MODULES[kind] for kind in kinds)}
-    answer = api.call("GET", "metadata", subject="metadata", params=params)
-    document = msgspec.json.decode(answer.body)
-    modules = document.get("modules") if isinstance(document, dict) else None
-    if not isinstance(modules, dict):
-        raise ContractBroken("the metadata hold no modules", where=f"connector {api.wire.connector}", todo="report this to the developers")
-    return modules
-
-
-def probe(api: SugarApi, readable: Sequence[Kind], writable: Sequence[Kind], ours: datetime) -> Probe:
+def probe(
+    api: SugarApi,
+    readable: Sequence[Kind],
+    writable: Sequence[Kind],
+    sinks: SinkSettings,
+    quota: Callable[[], Quota | None],
+    ours: datetime,
+) -> Probe:
     """Logs in with the password, even where a session is alive: the password is part of what is checked. `ours` is our clock."""
     api.session.login_afresh()
     answer = api.call("GET", "me", subject="own user")
@@ -52,16 +50,17 @@ def probe(api: SugarApi, readable: Sequence[Kind], writable: Sequence[Kind], our
         raise ContractBroken("the CRM does not say who we are", where=f"connector {api.wire.connector}") from None
     server_time = answer.date() or ours
     zone = me.preferences.timezone
+    left = quota()
     lines = (
         CheckLine(True, "login", f"logged in as {me.user_name} ({me.id})"),
         _clock(server_time, ours),
         _zone(zone, me.user_name),
         CheckLine(True, "API version", api.wire.version),
         *_reading(api, readable),
-        *_writing(api, writable),
-        CheckLine(True, "quota", "no quota"),
+        *writing_lines(api, writable, sinks),
+        CheckLine(True, "quota", "no quota" if left is None else f"{left.left:,} of {left.of:,} calls left today"),
     )
-    return Probe(me.user_name, me.id, server_time, zone, api.wire.version, None, lines)
+    return Probe(me.user_name, me.id, server_time, zone, api.wire.version, left.left if left else None, lines)
 
 
 def _clock(server_time: datetime, ours: datetime) -> CheckLine:
@@ -88,16 +87,3 @@ def _reading(api: SugarApi, kinds: Sequence[Kind]) -> Iterator[CheckLine]:
             yield CheckLine(False, f"read {module}", refused.what, refused.todo)
         else:
             yield CheckLine(True, f"read {module}", "allowed")
-
-
-def _writing(api: SugarApi, kinds: Sequence[Kind]) -> Iterator[CheckLine]:
-    """From the rights that the metadata list: nothing is written to find out."""
-    modules = metadata(api, kinds) if kinds else {}
-    for kind in kinds:
-        module = MODULES[kind]
-        missing = [action for action in ("create", "edit") if module not in modules or denied(modules[module], action)]
-        if missing:
-            todo = f"have an administrator of the CRM give a role of {api.session.username} the rights {' and '.join(missing)} on {module}"
-            yield CheckLine(False, f"write {module}", f"not allowed: {', '.join(missing)}", todo)
-        else:
-            yield CheckLine(True, f"write {module}", "allowed")

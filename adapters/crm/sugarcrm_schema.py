@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from adapters.crm.sugarcrm_opportunities import CONTACT, LINK
+from adapters.crm.sugarcrm_session import SugarApi
+from sync.errors import AccessDenied, ContractBroken
 from sync.fields import BOOLEAN, DATE, DECIMAL, INSTANT, INTEGER, JSON, LIST, TEXT, TIME, ColumnType, FieldSpec, ObjectSchema, ValueType
 from sync.records import Kind
 
@@ -49,6 +55,31 @@ _USEFUL_NON_DB = frozenset(
     }
 )
 _DEFAULT_ID_LENGTH = 36
+
+
+def metadata(api: SugarApi, modules: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """The metadata of these modules. Those that the user may not see are missing in it."""
+    params = {"type_filter": "modules", "module_filter": ",".join(modules)}
+    answer = api.call("GET", "metadata", subject="metadata", params=params)
+    document = msgspec.json.decode(answer.body)
+    found = document.get("modules") if isinstance(document, dict) else None
+    if not isinstance(found, dict):
+        raise ContractBroken("the metadata hold no modules", where=f"connector {api.wire.connector}", todo="report this to the developers")
+    return found
+
+
+def fingerprint(api: SugarApi, modules: Sequence[str]) -> str:
+    """The hash of all metadata."""
+    try:
+        answer = api.call("GET", "metadata/_hash", subject="metadata")
+    except AccessDenied:
+        # Older releases have no such route; then the description itself is compared.
+        return hashlib.sha256(msgspec.json.encode(metadata(api, modules), order="sorted")).hexdigest()
+    document = msgspec.json.decode(answer.body)
+    found = document.get("_hash") if isinstance(document, dict) else document
+    if not isinstance(found, str) or not found:
+        raise ContractBroken("the CRM does not give the hash of its metadata", where=f"connector {api.wire.connector}")
+    return found
 
 
 def schema_of(kind: Kind, module: dict[str, Any]) -> ObjectSchema:

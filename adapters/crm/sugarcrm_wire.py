@@ -23,6 +23,10 @@ class Unprocessable(ContractBroken):
     """422: Sugar does not know a field, an operator or a value that the call names."""
 
 
+class TooLarge(ConfigError):
+    """413: the CRM, or a proxy in front of it, does not take a request of this size."""
+
+
 class _ErrorBody(msgspec.Struct):
     error: str = ""
     error_message: str = ""
@@ -130,7 +134,7 @@ class SugarWire:
                 todo=f"have an administrator of the CRM switch {subject} on and give {user} access to it, or switch the pull option off",
             )
         if answer.status == 413:
-            return ConfigError(f"the request is too large for the CRM ({refusal})", where=where, todo="lower page_rows")
+            return TooLarge(f"the request is too large for the CRM ({refusal})", where=where, todo="lower page_rows")
         if kind is ContractBroken:
             broken = Unprocessable if answer.status == 422 else ContractBroken
             return broken(f"the CRM refused with status {answer.status} ({refusal})", where=where, todo="report this to the developers")
