@@ -12,9 +12,8 @@ from urllib.parse import quote
 import msgspec
 
 from adapters.crm.sugarcrm_addresses import flagged_addresses, holders_of
-from adapters.crm.sugarcrm_choices import SugarChoices
 from adapters.crm.sugarcrm_lists import ListMembers, member_streams
-from adapters.crm.sugarcrm_memory import DailyCalls, SchemaMemory
+from adapters.crm.sugarcrm_memory import SchemaMemory
 from adapters.crm.sugarcrm_opportunities import CONTACT, OpportunityContacts, wants_contacts, with_contacts
 from adapters.crm.sugarcrm_paging import (
     advanced,
@@ -29,12 +28,11 @@ from adapters.crm.sugarcrm_paging import (
     without_deleted,
 )
 from adapters.crm.sugarcrm_probe import probe
-from adapters.crm.sugarcrm_push import SugarPush
-from adapters.crm.sugarcrm_schema import MODULES, fingerprint, metadata, schema_of
+from adapters.crm.sugarcrm_schema import MODULES, metadata, schema_of
 from adapters.crm.sugarcrm_session import SugarApi, SugarSession
 from adapters.crm.sugarcrm_tokens import TokenFile
 from adapters.crm.sugarcrm_wire import SugarWire, Unprocessable
-from adapters.crm.sugarcrm_writes import SugarWrites
+from adapters.crm.sugarcrm_writing import PushWishes, SugarWriting
 from adapters.http import PATIENT, HttpClient, Patience
 from adapters.http_lanes import TrafficCounts
 from adapters.http_messages import Answer, checked_url
@@ -42,7 +40,6 @@ from sync.crm import Probe
 from sync.errors import AccessDenied, ConfigError, ContractBroken
 from sync.fields import ObjectSchema
 from sync.flagged import FlaggedAddress
-from sync.push import Outgoing, Quota, Receipt
 from sync.push_settings import SinkSettings
 from sync.records import Filter, Kind, Page, ReadRequest, Stream, Window
 
@@ -56,7 +53,7 @@ class _Count(msgspec.Struct):
     record_count: int
 
 
-class SugarCrm:
+class SugarCrm(SugarWriting):
     """One Sugar instance, spoken to as its syncing user.
 
     `url` is the instance with or without /rest/v11_24. `password` and `client_secret` are asked for whenever a login needs
@@ -89,16 +86,10 @@ class SugarCrm:
     ) -> None:
         checked = checked_url(url, allow_plain_http=allow_plain_http)
         whose = f"{connector} {checked} {username}"
-        self._daily = DailyCalls(session_dir, whose, daily_calls) if daily_calls else None
-        self._http = HttpClient(
-            connector,
-            connections=connections,
-            ca_file=ca_file,
-            read_s=timeout_s,
-            patience=patience,
-            sleep=sleep,
-            before=self._daily.take if self._daily else None,
-        )
+        wishes = PushWishes(sinks or SinkSettings(), create_as, daily_calls)
+        daily = wishes.daily(session_dir, whose)
+        http: dict[str, Any] = {"connections": connections, "ca_file": ca_file, "read_s": timeout_s, "patience": patience, "sleep": sleep}
+        self._http = HttpClient(connector, before=daily.take if daily else None, **http)
         wire = SugarWire(self._http, connector, checked, api_version, platform)
         session = SugarSession(
             wire,
@@ -110,13 +101,9 @@ class SugarCrm:
             client_secret=client_secret,
         )
         self._site = wire.root.removesuffix("/rest")
-        self._api = SugarApi(wire, session)
+        super().__init__(SugarApi(wire, session), wishes, SchemaMemory(session_dir, whose), daily, patience, sleep)
         self._contacts = OpportunityContacts(self._api, patience, sleep)
         self._members = ListMembers(self._api, page_rows, patience, sleep)
-        self._sinks = sinks or SinkSettings()
-        self._push = SugarPush(SugarWrites(self._api, patience, sleep), self._sinks, create_as)
-        self._memory = SchemaMemory(session_dir, whose)
-        self._choices = SugarChoices(self._api, self._memory, lambda: self.fingerprint((Kind.LEAD, Kind.CONTACT)), self._sinks, create_as)
         self._connector = connector
         self._connections = connections
         self._page_rows = page_rows
@@ -137,13 +124,7 @@ class SugarCrm:
 
     def probe(self, readable: Sequence[Kind], writable: Sequence[Kind]) -> Probe:
         """CONN-3. Also forgets that a login was refused before, so an operator can try again (CONN-4)."""
-        return probe(self._api, readable, writable, self._sinks, self.quota, datetime.now(UTC))
-
-    def fingerprint(self, kinds: Sequence[Kind]) -> str:
-        """The hash of all metadata: one small call. It may change where `kinds` do not, never the other way round."""
-        found = fingerprint(self._api, [MODULES[kind] for kind in kinds])
-        self._memory.saw(found)
-        return found
+        return probe(self._api, readable, writable, self._wishes.sinks, self.quota, datetime.now(UTC))
 
     def describe(self, kinds: Sequence[Kind]) -> dict[Kind, ObjectSchema]:
         """One call for all kinds. AccessDenied for a module that the metadata do not show to this user."""
@@ -194,25 +175,6 @@ class SugarCrm:
         asked = [{"date_modified": {"$gte": stamp(since)}}]
         with_deleted = self._counted(MODULES[kind], {"filter": asked, "deleted": True})
         return max(0, with_deleted - self._counted(MODULES[kind], {"filter": asked}))
-
-    def send(self, kind: Kind, batch: Sequence[Outgoing]) -> tuple[Receipt, ...]:
-        """By bulk calls of fifty records; see `sugarcrm_writes` for what is uncertain and `sugarcrm_push` for what becomes of each kind."""
-        return self._push.send(kind, batch)
-
-    def rows_per_call(self, kind: Kind) -> float:
-        return self._push.rows_per_call(kind)
-
-    def choices(self, kind: Kind, fields: Sequence[str]) -> dict[str, frozenset[str]]:
-        """Two calls per module for what is not known yet; three when no schema was ever seen."""
-        return self._choices.choices(kind, fields)
-
-    def limits(self, kind: Kind) -> dict[str, int]:
-        """One call per module that is not known yet."""
-        return self._choices.limits(kind)
-
-    def quota(self) -> Quota | None:
-        """Sugar has no allowance of its own; what the operator set for the day, if anything. No call."""
-        return self._daily.quota() if self._daily else None
 
     def place_of(self, kind: Kind, crm_id: str) -> str:
         module = MODULES.get(kind)
