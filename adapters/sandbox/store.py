@@ -105,6 +105,10 @@ class RowTable:
         found = self.database.execute(f"{self._select()} where id = ?", (row_id,)).fetchone()
         return Row(*found) if found else None
 
+    def has(self, row_id: str) -> bool:
+        """Was this id ever used? Deleted rows count."""
+        return self.database.execute(f"select 1 from {self.table} where id = ?", (row_id,)).fetchone() is not None
+
     def by_ids(self, ids: Sequence[str]) -> list[Row]:
         """Rows by id, in id order, deleted ones included."""
         sql = f"{self._select()} where id in (select value from json_each(?)) order by id"

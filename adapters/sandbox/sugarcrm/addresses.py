@@ -40,14 +40,17 @@ class Held(NamedTuple):
 
 
 SaveAddress = Callable[[str, dict[str, Any]], None]
+UnheldAddress = Callable[[str], tuple[str, bool, bool] | None]
 
 
 class Addresses:
-    """Who holds which address. `save` writes an EmailAddresses record (id, values) and creates missing ones."""
+    """Who holds which address. `save` writes an EmailAddresses record (id, values) and creates missing ones; `unheld` finds one that nobody
+    holds any more, by its capitals."""
 
-    def __init__(self, database: Database, save: SaveAddress) -> None:
+    def __init__(self, database: Database, save: SaveAddress, unheld: UnheldAddress) -> None:
         self._db = database
         self._save = save
+        self._unheld = unheld
         database.execute(
             "create table holders(module text, record_id text, position integer, address_id text, address text,"
             " caps text, is_primary integer, opt_out integer, invalid integer, reply_to integer)"
@@ -83,10 +86,10 @@ class Addresses:
         return self._db.execute(sql, (address_id,)).fetchall()
 
     def find(self, text: str) -> tuple[str, bool, bool] | None:
-        """(id, opt_out, invalid) of a held address; letter case and blanks around it do not matter."""
+        """(id, opt_out, invalid) of an address, held or not; letter case and blanks around it do not matter."""
         sql = "select address_id, opt_out, invalid from holders where caps = ? order by rowid limit 1"
         found = self._db.execute(sql, (text.strip().upper(),)).fetchone()
-        return (found[0], bool(found[1]), bool(found[2])) if found else None
+        return (found[0], bool(found[1]), bool(found[2])) if found else self._unheld(text.strip().upper())
 
     def replace(self, module: str, record_id: str, wanted: list[dict[str, Any]]) -> None:
         """The whole list of a record's addresses: what is not in `wanted` is gone."""

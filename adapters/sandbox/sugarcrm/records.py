@@ -28,7 +28,7 @@ class Records:
         self.database = database
         self.clock = clock
         self.tables = {name: RowTable(database, name) for name in schema.modules}
-        self.addresses = Addresses(database, self._save_address)
+        self.addresses = Addresses(database, self._save_address, self._unheld_address)
         self.links = Links(database)
         self.changed: list[Changed] = []
         self._pending: list[tuple[float, int, Callable[[], None]]] = []
@@ -81,18 +81,22 @@ class Records:
     def create(self, module: str, values: dict[str, bytes], user_id: str, now: int | None = None) -> str:
         """A new record; 422 when the chosen id was ever used."""
         layout = self.schema.module(module)
-        record_id = orjson.loads(values.get("id", b'""')) or str(uuid.uuid4())
-        if self.tables[module].get(record_id):
-            raise ApiError("invalid_parameter", f"Record {record_id} in module {module} already exists")
+        record_id = self.new_id(module, orjson.loads(values.get("id", b'""')))
         stamp = self.clock.whole_second() if now is None else now
         who = orjson.dumps(user_id)
         slots = layout.blank()
         head = {"id": orjson.dumps(record_id), "date_entered": utc_literal(stamp), "created_by": who}
         self._put(layout, slots, {**head, **values, "date_modified": utc_literal(stamp), "modified_user_id": who})
         seq = self.tables[module].insert(record_id, stamp, 0, SEPARATOR.join(slots))
-        self._index(layout, record_id, slots)
+        self._index(layout, record_id, slots, layout.blank())
         self._tell(module, seq)
         return record_id
+
+    def new_id(self, module: str, wanted: str) -> str:
+        """The id of a record to be made: the wanted one, 422 when it was ever used, else one of our own."""
+        if wanted and self.tables[module].has(wanted):
+            raise ApiError("invalid_parameter", f"Record {wanted} in module {module} already exists")
+        return wanted or str(uuid.uuid4())
 
     def change(
         self,
@@ -106,6 +110,7 @@ class Records:
         """Overwrite values. `silent` leaves `date_modified` alone, as direct SQL and some mass updates do."""
         layout = self.schema.module(module)
         slots = layout.full(row.slots())
+        before = list(slots)
         modified = row.modified
         if not silent:
             modified = self.clock.whole_second() if stamp is None else stamp
@@ -114,7 +119,7 @@ class Records:
                 values["modified_user_id"] = orjson.dumps(user_id)
         self._put(layout, slots, values)
         self.tables[module].replace(row.seq, modified, row.deleted, SEPARATOR.join(slots))
-        self._index(layout, row.id, slots)
+        self._index(layout, row.id, slots, before)
         self._tell(module, row.seq)
         if module == "EmailAddresses":
             self.spread_flags(row.id)
@@ -173,7 +178,17 @@ class Records:
         caps = orjson.dumps(str(values["email_address"]).upper())
         head = {"id": orjson.dumps(address_id), "email_address_caps": caps}
         self.create("EmailAddresses", {**head, **literals}, "1")
-        self.spread_flags(address_id)
+        self.addresses.flag(address_id, bool(values.get("opt_out")), bool(values.get("invalid_email")))
+
+    def _unheld_address(self, caps: str) -> tuple[str, bool, bool] | None:
+        """An address outlives its holders, and so does its opt-out."""
+        sql = "select id from lookups where field = 'EmailAddresses.email_address_caps' and value = ? limit 1"
+        found = self.database.execute(sql, (caps.lower(),)).fetchone()
+        row = self.find("EmailAddresses", found[0]) if found else None
+        if row is None:
+            return None
+        values = self.values("EmailAddresses", row)
+        return row.id, bool(values["opt_out"]), bool(values["invalid_email"])
 
     def _put(self, layout: Module, slots: list[bytes], values: dict[str, bytes]) -> None:
         for name, literal in values.items():
@@ -182,9 +197,9 @@ class Records:
             first, last = (orjson.loads(slots[layout.slot[part]]) or "" for part in ("first_name", "last_name"))
             slots[layout.slot["name"]] = orjson.dumps(f"{first} {last}".strip())
 
-    def _index(self, layout: Module, record_id: str, slots: list[bytes]) -> None:
-        for name, slot in layout.slot.items():
-            if layout.fields[name].indexed:
+    def _index(self, layout: Module, record_id: str, slots: list[bytes], before: list[bytes]) -> None:
+        for name, slot in layout.facts.indexed:
+            if slots[slot] != before[slot]:
                 field = f"{layout.name}.{name}"
                 self.database.execute("delete from lookups where field = ? and id = ?", (field, record_id))
                 value = orjson.loads(slots[slot])

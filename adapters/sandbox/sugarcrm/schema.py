@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -14,6 +14,18 @@ from adapters.sandbox.sugarcrm.errors import ApiError
 from adapters.sandbox.sugarcrm.fields import FieldSpec, parse_fields
 from adapters.sandbox.sugarcrm.settings import SugarSandboxSettings
 from adapters.sandbox.sugarcrm.stock_fields import COMMON, STOCK
+
+# The id is chosen once, and addresses have a book of their own.
+_BY_OTHER_MEANS = frozenset({"id", "email", "email1", "email_opt_out", "invalid_email"})
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What every write asks of a module: required fields, indexed ones with their slots, and those that a payload may set."""
+
+    required: tuple[str, ...]
+    indexed: tuple[tuple[str, int], ...]
+    written: dict[str, FieldSpec]
 
 
 class Module:
@@ -30,6 +42,7 @@ class Module:
         self.slot: dict[str, int] = {}
         self.defaults: list[bytes] = []
         self.version = 0
+        self._facts: tuple[int, Facts] | None = None
         for spec in fields:
             self.add(spec)
 
@@ -67,6 +80,22 @@ class Module:
             return self.fields[name]
         except KeyError:
             raise ApiError("invalid_parameter", f"Unknown field {name} in module {self.name}") from None
+
+    @property
+    def facts(self) -> Facts:
+        """Worked out once per layout: a write should not look through all the fields."""
+        if self._facts is None or self._facts[0] != self.version:
+            specs = self.fields.values()
+            written = {one.name: one for one in specs if one.has_slot and one.name not in _BY_OTHER_MEANS}
+            self._facts = (
+                self.version,
+                Facts(
+                    tuple(one.name for one in specs if one.required and one.name != "id"),
+                    tuple((one.name, self.slot[one.name]) for one in specs if one.indexed and one.name in self.slot),
+                    {name: one for name, one in written.items() if not one.readonly and not one.calculated},
+                ),
+            )
+        return self._facts[1]
 
     def blank(self) -> list[bytes]:
         """The slots of a row without any values."""

@@ -19,6 +19,7 @@ from adapters.sandbox.sugarcrm.values import encode
 
 _FLAGS = ("email_opt_out", "invalid_email")
 _EMAIL_FIELDS = frozenset({"email", "email1", *_FLAGS})
+_LISTED = ENUMS | {"multienum"}
 
 
 def reply(document: Any, status: int = 200, rows: int = 0) -> Response:
@@ -79,11 +80,12 @@ class Visit:
         protected = self.instance.schema.protected_from(self.session.login.user_name, module)
         strict = self.instance.refuse_over_long
         out: dict[str, bytes] = {}
+        written = layout.facts.written
         if "email" in layout.slot:
             check_addresses(_texts_of(document))
         for name, value in document.items():
-            spec = layout.fields.get(name)
-            if spec is None or spec.readonly or spec.calculated or not spec.has_slot or name in _EMAIL_FIELDS | {"id"}:
+            spec = written.get(name)
+            if spec is None:
                 continue
             if name in hidden or name in protected:
                 if name in protected or self.instance.settings.hidden_field_write_refused:
@@ -93,7 +95,7 @@ class Visit:
         return out
 
     def write_addresses(self, module: str, record_id: str, document: dict[str, Any]) -> dict[str, bytes]:
-        """Apply the e-mail part of a payload; returns what the record shows of it afterwards."""
+        """Apply the e-mail part of a payload; returns what the record, which need not be there yet, has to show of it afterwards."""
         records = self.instance.records
         if "email" not in records.schema.module(module).slot or not _EMAIL_FIELDS & set(document):
             return {}
@@ -105,8 +107,6 @@ class Visit:
         flags: dict[str, Any] = {key: document[key] for key in _FLAGS if key in document}
         if flags and "email" not in document:
             self._flag_primary(module, record_id, flags)
-        for one in book.of(module, record_id):
-            records.spread_flags(one.address_id)
         return records.shown_addresses(module, record_id)
 
     def _flag_primary(self, module: str, record_id: str, flags: dict[str, Any]) -> None:
@@ -119,7 +119,7 @@ class Visit:
         book.replace(module, record_id, entries)
 
     def _allowed(self, spec: FieldSpec) -> dict[str, str] | None:
-        if not self.instance.settings.check_enums or spec.type not in ENUMS | {"multienum"}:
+        if not self.instance.settings.check_enums or spec.type not in _LISTED:
             return None
         return self.instance.schema.lists.get(spec.options)
 

@@ -35,22 +35,20 @@ def create(visit: Visit, module: str, document: dict[str, Any], extra: dict[str,
     records = visit.instance.records
     layout = records.schema.module(module)
     visit.summary.update(written=sorted(document))
-    for name, spec in layout.fields.items():
-        if spec.required and name != "id" and document.get(name) in (None, ""):
+    for name in layout.facts.required:
+        if document.get(name) in (None, ""):
             raise ApiError("missing_parameter", f"Missing required field {name} in module {module}")
     values = {**visit.literals(module, document), **(extra or {})}
     hooks = visit.instance.hooks.on_save(module, document, {})
     values.update(written_at_once(hooks, layout))
-    if document.get("id"):
-        values["id"] = orjson.dumps(str(document["id"]))
+    record_id = records.new_id(module, str(document.get("id") or ""))
+    values["id"] = orjson.dumps(record_id)
     if module == "EmailAddresses":
         values["email_address_caps"] = orjson.dumps(str(document["email_address"]).strip().upper())
     for name, literal in (*_TEAM_DEFAULTS, ("assigned_user_id", orjson.dumps(visit.user_id))):
         values.setdefault(name, literal)
-    record_id = records.create(module, values, visit.user_id)
-    shown = visit.write_addresses(module, record_id, document)
-    if shown:
-        records.change(module, records.need(module, record_id), shown, silent=True)
+    values.update(visit.write_addresses(module, record_id, document))
+    records.create(module, values, visit.user_id)
     write_later(hooks, records, module, record_id, visit.user_id)
     return record_id
 

@@ -136,6 +136,15 @@ def test_a_new_record_with_a_known_opted_out_address_is_opted_out(client: Client
     assert client.good("POST", "Leads", {"last_name": "B", "email1": "out@example.com"})["email_opt_out"] is True
 
 
+def test_an_opt_out_stays_with_an_address_that_nobody_holds_for_a_while(client: Client, control: SandboxControl) -> None:
+    lead = control.create("Leads", {"last_name": "A", "email1": "Alone@example.com"})
+    control.opt_out("alone@example.com")
+    assert client.good("PUT", f"Leads/{lead}", {"email1": "other@example.com"})["email_opt_out"] is False
+    record = client.good("POST", "Leads", {"last_name": "B", "email1": "alone@example.com"})
+    assert (record["email_opt_out"], record["email"][0]["opt_out"]) == (True, True)
+    assert len(client.found("EmailAddresses", [{"email_address_caps": "ALONE@EXAMPLE.COM"}])) == 1
+
+
 def bulk(client: Client, *parts: dict[str, Any]) -> list[dict[str, Any]]:
     return list(client.good("POST", "bulk", {"requests": list(parts)}))
 
