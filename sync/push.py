@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -123,6 +123,18 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """Where one row of the outbox stands. `attempts`: how often it was refused since it last changed; `next_try_at`: UTC, None: at once."""
+
+    version: int
+    state: State
+    attempts: int = 0
+    next_try_at: datetime | None = None
+    remote_id: str = ""
+    refusal: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Quota:
     """The CRM's allowance of calls: how many are left of how many, and when it is full again (UTC; None: the CRM does not say)."""
 
@@ -144,6 +156,37 @@ def next_try(attempts: int, most_attempts: int, now: datetime) -> datetime | Non
     if attempts >= most_attempts:
         return None
     return now + timedelta(minutes=_PAUSES_MINUTES[min(attempts, len(_PAUSES_MINUTES)) - 1])
+
+
+def settled(row: Standing, receipt: Receipt, now: datetime, most_attempts: int, *, doubtful: bool = False) -> Standing:
+    """Where a row stands after its receipt (PUSH-2, PUSH-4). `doubtful`: what became of an attempt before this one is not known.
+
+    | receipt   | row                        | becomes                                                              |
+    |-----------|----------------------------|----------------------------------------------------------------------|
+    | any       | acknowledged at that version | stays                                                              |
+    | accepted  | as it was sent             | acknowledged                                                         |
+    | accepted  | changed meanwhile          | pending, with the CRM's key of what was made                         |
+    | refused   | as it was sent             | refused until the next try; parked when that is final or the last one |
+    | refused   | changed meanwhile          | pending: the newer value may be taken                                |
+    | postponed | doubtful                   | sending: it is looked up before it goes out again                    |
+    | postponed | was refused before         | refused                                                              |
+    | postponed | others                     | pending                                                              |
+    """
+    same = receipt.version == row.version
+    if same and row.state is State.ACKNOWLEDGED:
+        return row
+    if receipt.outcome is Outcome.POSTPONED:
+        before = State.REFUSED if row.attempts else State.PENDING
+        return replace(row, state=State.SENDING if doubtful else before)
+    if receipt.outcome is Outcome.ACCEPTED:
+        taken = State.ACKNOWLEDGED if same else State.PENDING
+        return replace(row, state=taken, next_try_at=None, remote_id=receipt.remote_id or row.remote_id, refusal="")
+    if not same:
+        return replace(row, state=State.PENDING, next_try_at=None)
+    attempts = row.attempts + 1
+    again = None if receipt.final else next_try(attempts, most_attempts, now)
+    state = State.PARKED if again is None else State.REFUSED
+    return replace(row, state=state, attempts=attempts, next_try_at=again, refusal=receipt.said)
 
 
 def rows_affordable(kind: Kind, quota: Quota | None, reserve_share: float, rows_per_call: float) -> int | None:

@@ -19,6 +19,7 @@ from adapters.market.lists import Lists
 from adapters.market.locking import holding_lock
 from adapters.market.lookup import Lookup
 from adapters.market.mass_delete import MassDelete
+from adapters.market.outbox import Outbox
 from adapters.market.purge import PurgeCounts, purge
 from adapters.market.quarantine import Quarantine
 from adapters.market.removals import Removals
@@ -46,6 +47,7 @@ class Market:
         self.findings = Findings(database)
         self.lists = Lists(database)
         self.mass_delete = MassDelete(database)
+        self.outbox = Outbox(database)
         self.quarantine = Quarantine(database)
         self.removals = Removals(database)
         self.runs = Runs(database)

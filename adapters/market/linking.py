@@ -8,8 +8,9 @@ from sqlalchemy import Connection, and_, case, insert, or_, select, update
 
 from adapters.market.lists import link_members
 from adapters.market.loading import incoming, load
+from adapters.market.outbox_ready import unblock
 from adapters.market.schema_books import crm_links
-from sync.records import Kind, Rows
+from sync.records import PEOPLE, Kind, Rows
 
 _KEY = ("connector", "kind", "crm_id")
 
@@ -19,6 +20,7 @@ def put_links(connection: Connection, connector: str, kind: Kind, rows: Rows) ->
     if connection.execute(select(crm_links.c.crm_id).where(own).limit(1)).first() is None:
         load(connection, crm_links, rows)  # the first parcel of an initial sync: nothing to compare with
         link_members(connection, connector, kind)
+        unblock(connection, connector, None)
         return
     with incoming(connection, list(crm_links.c), rows) as new:
         same = and_(*(crm_links.c[name] == new.c[name] for name in _KEY))
@@ -33,3 +35,5 @@ def put_links(connection: Connection, connector: str, kind: Kind, rows: Rows) ->
         connection.execute(insert(crm_links).from_select(list(rows.columns), missing))
         if "market_id" in new.c:
             link_members(connection, connector, kind, new)
+            if kind in PEOPLE:
+                unblock(connection, connector, select(new.c.market_id))

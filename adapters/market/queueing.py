@@ -92,6 +92,7 @@ def _again(value: Any, at: Any) -> dict[str, Any]:
         "attempts": 0,
         "next_try_at": null(),
         "refusal": null(),
+        "waits_for": null(),
         "created_at": case((outbox.c.state == State.ACKNOWLEDGED.value, at), else_=outbox.c.created_at),
     }
 

@@ -183,6 +183,7 @@ outbox = Table(
     col("state", KEY, "pending, sending, acknowledged, refused or parked", nullable=False, server_default="pending"),
     col("attempts", Integer(), "how often it was refused since it last changed", nullable=False, server_default=text("0")),
     col("next_try_at", INSTANT, "not before, UTC"),
+    col("waits_for", KEY, "what has to be there first: person, record (of the person in the CRM), delivery (known); null: nothing"),
     col("created_at", INSTANT, "since when it waits, UTC", nullable=False),
     col("tried_at", INSTANT, "when it was last handed to the CRM, UTC"),
     col("acknowledged_at", INSTANT, "when the CRM took it, UTC"),
@@ -193,9 +194,13 @@ outbox = Table(
 _unacknowledged = outbox.c.state != "acknowledged"
 Index("ix_outbox_waiting", outbox.c.contact_id, postgresql_where=_unacknowledged, sqlite_where=_unacknowledged)
 Index("ix_outbox_record", outbox.c.connector, outbox.c.crm_kind, outbox.c.crm_id)
-Index(
-    "ix_outbox_queue", outbox.c.connector, outbox.c.kind, outbox.c.outbox_id, postgresql_where=_unacknowledged, sqlite_where=_unacknowledged
-)
+Index("ix_outbox_contact_id", outbox.c.contact_id)
+QUEUE = text("outbox.state <> 'acknowledged' AND outbox.state <> 'parked' AND outbox.waits_for IS NULL")
+"""What a push looks at, in the words of its index: what must wait for something else, maybe for ever, costs a run nothing."""
+BLOCKED = text("outbox.waits_for IS NOT NULL")
+_in_queue, _blocked = text(QUEUE.text.replace("outbox.", "")), text(BLOCKED.text.replace("outbox.", ""))
+Index("ix_outbox_queue", outbox.c.connector, outbox.c.kind, outbox.c.outbox_id, postgresql_where=_in_queue, sqlite_where=_in_queue)
+Index("ix_outbox_blocked", outbox.c.contact_id, postgresql_where=_blocked, sqlite_where=_blocked)
 _once = outbox.c.kind != "opt-out"  # of anything else one row is kept for good, and changes
 Index(
     "ux_outbox_subject",

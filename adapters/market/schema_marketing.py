@@ -72,6 +72,7 @@ score_changes = Table(
     col("why", TEXT, "what the person did"),
     comment="One row per change of a score.",
 )
+Index("ix_score_changes_contact_id", score_changes.c.contact_id)
 
 email_sends = Table(
     "email_sends",

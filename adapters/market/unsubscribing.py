@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, exists, func, insert, or_, select, true, update
+from sqlalchemy import Connection, and_, bindparam, exists, func, insert, null, or_, select, true, update
 
 from adapters.market.consent_facts import ACKNOWLEDGED, OPT_OUT, PEOPLES_KINDS
 from adapters.market.schema import contacts
@@ -15,10 +15,12 @@ from adapters.market.schema_books import crm_links, outbox
 from adapters.market.watch import LedgerEntry, Watched, put_on_watch, write_entries
 from sync.address import address_key
 from sync.errors import ConfigError
+from sync.push import State
 from sync.records import Kind
 
+_AT_ONCE = 5_000
 SOURCE = "market"  # the ledger's `source`
-_VALUE = '{"opt_out": true}'
+OPT_OUT_VALUE = '{"opt_out": true}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +52,22 @@ def unsubscribe(
 
 def acknowledge(connection: Connection, outbox_ids: Sequence[int], at: datetime) -> int:
     """See `Consent.acknowledge`. Of a record that stands with somebody else by now, who is not out, the opt-out is news when it is read."""
-    waiting = and_(outbox.c.outbox_id.in_(outbox_ids), outbox.c.kind == OPT_OUT, outbox.c.state != ACKNOWLEDGED)
-    records = connection.execute(select(outbox.c.connector, outbox.c.crm_kind, outbox.c.crm_id).where(waiting)).all()
-    its_row_is_out = exists().where(contacts.c.contact_id == crm_links.c.market_id, contacts.c.opt_out)
-    done = connection.execute(update(outbox).where(waiting).values(state=ACKNOWLEDGED, acknowledged_at=at)).rowcount
-    for connector, kind, crm_id in records:
-        same = (crm_links.c.connector == connector) & (crm_links.c.kind == kind) & (crm_links.c.crm_id == crm_id)
-        connection.execute(update(crm_links).where(same, its_row_is_out).values(crm_opt_out=true()))
+    done = 0
+    for first in range(0, len(outbox_ids), _AT_ONCE):
+        some = outbox_ids[first : first + _AT_ONCE]
+        waiting = and_(outbox.c.outbox_id.in_(some), outbox.c.kind == OPT_OUT, outbox.c.state != ACKNOWLEDGED)
+        records = connection.execute(select(outbox.c.connector, outbox.c.crm_kind, outbox.c.crm_id).where(waiting)).all()
+        done += connection.execute(update(outbox).where(waiting).values(state=ACKNOWLEDGED, acknowledged_at=at)).rowcount
+        if records:
+            connection.execute(
+                _SAYS_OUT, [dict(zip(("the_connector", "the_kind", "the_crm_id"), record, strict=True)) for record in records]
+            )
     return done
+
+
+_same = (crm_links.c.connector == bindparam("the_connector")) & (crm_links.c.kind == bindparam("the_kind"))
+_its_row_is_out = exists().where(contacts.c.contact_id == crm_links.c.market_id, contacts.c.opt_out)
+_SAYS_OUT = update(crm_links).where(_same, crm_links.c.crm_id == bindparam("the_crm_id"), _its_row_is_out).values(crm_opt_out=true())
 
 
 def _people(connection: Connection, target: int | str) -> Sequence[Any]:
@@ -83,13 +93,21 @@ def _queue(connection: Connection, people: Sequence[int], push: Collection[str],
     converted = exists().where(is_contact, contact.c.market_id == link.c.market_id, contact.c.living)
     same = and_(outbox.c.connector == link.c.connector, outbox.c.crm_kind == link.c.kind, outbox.c.crm_id == link.c.crm_id)
     waits = exists().where(same, outbox.c.kind == OPT_OUT, outbox.c.state != ACKNOWLEDGED)
+    _try_again(connection, people, push)
     rows = (
         select(link.c.connector, link.c.market_id.label("contact_id"), link.c.kind.label("crm_kind"), link.c.crm_id)
         .where(link.c.kind.in_(PEOPLES_KINDS), link.c.market_id.in_(people), link.c.connector.in_(sorted(push)), link.c.living)
         .where(~waits, or_(link.c.converted_to.is_(None), ~converted))
         .order_by(link.c.connector, link.c.kind, link.c.crm_id)
     )
-    waiting = [{**row, "kind": OPT_OUT, "value": _VALUE, "created_at": now} for row in connection.execute(rows).mappings()]
+    waiting = [{**row, "kind": OPT_OUT, "value": OPT_OUT_VALUE, "created_at": now} for row in connection.execute(rows).mappings()]
     if waiting:
         connection.execute(insert(outbox), waiting)
     return len(waiting)
+
+
+def _try_again(connection: Connection, people: Sequence[int], push: Collection[str]) -> None:
+    """They said it again: what the CRM refused before is tried again at once, also where an operator was to look at it."""
+    theirs = and_(outbox.c.contact_id.in_(people), outbox.c.connector.in_(sorted(push)), outbox.c.kind == OPT_OUT)
+    stuck = outbox.c.state.in_((State.REFUSED.value, State.PARKED.value))
+    connection.execute(update(outbox).where(theirs, stuck).values(state=State.PENDING.value, attempts=0, next_try_at=null()))

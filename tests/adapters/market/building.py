@@ -71,3 +71,9 @@ def ask(market: Market, query: str, **values: Any) -> list[tuple[Any, ...]]:
 def execute(market: Market, statement: str, **values: Any) -> None:
     with market.database.writing() as connection:
         connection.execute(text(statement), values)
+
+
+def say(market: Market, table: str, **values: Any) -> None:
+    """One row of a table of the marketing side or of the books, as plain SQL."""
+    names = ", ".join(values)
+    execute(market, f"INSERT INTO {table} ({names}) VALUES ({', '.join(f':{name}' for name in values)})", **values)

@@ -58,6 +58,7 @@ def _scoring() -> None:
         Column("why", TEXT, comment="what the person did"),
         comment="One row per change of a score.",
     )
+    op.create_index("ix_score_changes_contact_id", "score_changes", ["contact_id"])
 
 
 def _mails() -> None:
@@ -237,8 +238,13 @@ def _outbox() -> None:
     )
     op.add_column("outbox", Column("push_key", KEY, comment="our own key of what is made in the CRM; the same at every attempt (PUSH-3)"))
     op.add_column("outbox", Column("tried_at", INSTANT, comment="when it was last handed to the CRM, UTC"))
-    waiting, once = text("state != 'acknowledged'"), text("kind != 'opt-out'")
+    needs = "what has to be there first: person, record (of the person in the CRM), delivery (known); null: nothing"
+    op.add_column("outbox", Column("waits_for", KEY, comment=needs))
+    once, blocked = text("kind != 'opt-out'"), text("waits_for IS NOT NULL")
+    waiting = text("state <> 'acknowledged' AND state <> 'parked' AND waits_for IS NULL")
     op.create_index("ix_outbox_queue", "outbox", ["connector", "kind", "outbox_id"], postgresql_where=waiting, sqlite_where=waiting)
+    op.create_index("ix_outbox_blocked", "outbox", ["contact_id"], postgresql_where=blocked, sqlite_where=blocked)
+    op.create_index("ix_outbox_contact_id", "outbox", ["contact_id"])
     subject = ["connector", "kind", "subject_id", "contact_id"]
     op.create_index("ux_outbox_subject", "outbox", subject, unique=True, postgresql_where=once, sqlite_where=once)
     if op.get_bind().dialect.name == "postgresql":
