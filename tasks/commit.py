@@ -73,6 +73,7 @@ def _write(home: Installation, run: RunRef, parcel: Parcel, tx: Commit, at: date
         tx.append("outbox", load.queued_opt_outs())
         tx.guard_addresses(load.addresses_left())
         _opt_out_held(parcel, load.stamp, tx)
+        tx.part_people(load.parted())
     tx.put_links(load.links())
     if kind in PEOPLE:
         tx.merge_people(load.absorbed())

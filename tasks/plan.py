@@ -43,7 +43,7 @@ def plan_parcel(run: RunRef, parcel: Parcel) -> int:
     leave_newer(market, parcel)
     planning.forget(parcel)
     following.prepare(parcel)
-    parcel.learn("known_links", market.lookup_links(run.connector, kind, keys.of_facts(parcel, "crm_id")))
+    parcel.learn("known_links", market.lookup_links(run.connector, kind, keys.of_facts(parcel, "crm_id"), living=True))
     _learn_references(run, market, parcel)
     if kind in PEOPLE:
         _match_people(run, market, parcel)

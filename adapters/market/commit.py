@@ -20,7 +20,7 @@ from adapters.market.holding import hold, release
 from adapters.market.linking import put_links
 from adapters.market.lists import put_members
 from adapters.market.loading import incoming, is_lite, load, quote, run
-from adapters.market.merging import merge_people
+from adapters.market.merging import merge_people, part_people
 from adapters.market.policies import UpdatePolicy as UpdatePolicy
 from adapters.market.policies import written_value
 from adapters.market.removals import CHANGES, note_removals
@@ -127,6 +127,10 @@ class Commit:
     def merge_people(self, rows: Rows, *, who: str = "sync") -> int:
         """MATCH-7, MATCH-8: (loser_id, winner_id): links, activity and opt-out of the loser move to the winner. → how many."""
         return merge_people(self._open(), rows, who, self._now) if rows.count else 0
+
+    def part_people(self, rows: Rows) -> int:
+        """DEL-2, MATCH-8: (crm_id, contact_id) of records that were merged away and live again, before their links are put. → how many."""
+        return part_people(self._open(), self._parcel.connector, self._parcel.kind, rows, self._now) if rows.count else 0
 
     def note_removals(self, removed: Iterable[Removal]) -> int:
         """DEL-1: records of the parcel's kind that the CRM no longer has; they wait until removals are applied. → how many are new."""

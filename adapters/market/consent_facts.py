@@ -15,8 +15,9 @@ PEOPLES_KINDS = tuple(sorted(kind.value for kind in PEOPLE))
 
 
 def opt_out_pending(connector: str | None) -> ColumnElement[bool]:
-    """Of a person: an opt-out of ours that this CRM (None: any) has not acknowledged yet (CONSENT-5)."""
-    waits = [outbox.c.contact_id == contacts.c.contact_id, outbox.c.kind == OPT_OUT, outbox.c.state != ACKNOWLEDGED]
+    """Of a person: an opt-out of ours that this CRM (None: any) has not acknowledged yet (CONSENT-5). Of a merged row: the winner's."""
+    stands_for_it = func.coalesce(contacts.c.merged_into, contacts.c.contact_id)
+    waits = [outbox.c.contact_id == stands_for_it, outbox.c.kind == OPT_OUT, outbox.c.state != ACKNOWLEDGED]
     if connector is not None:
         waits.append(outbox.c.connector == connector)
     return exists().where(*waits).label("opt_out_pending")

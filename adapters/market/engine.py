@@ -65,8 +65,8 @@ class Market:
         """One transaction for one parcel; `Commit` has the verbs, the last of which is `finish`."""
         return committing(self.database, parcel, run_id, now)
 
-    def lookup_links(self, connector: str, kind: Kind, ids: Rows) -> pa.Table:
-        return self._lookup.links(connector, kind, ids)
+    def lookup_links(self, connector: str, kind: Kind, ids: Rows, *, living: bool = False) -> pa.Table:
+        return self._lookup.links(connector, kind, ids, living=living)
 
     def lookup_conversions(self, connector: str, contact_ids: Rows) -> pa.Table:
         return self._lookup.conversions(connector, contact_ids)

@@ -19,12 +19,14 @@ from adapters.market.arrow import arrow_schema, fetch
 from adapters.market.consent_facts import opt_out_acknowledged_at, opt_out_pending, out_links
 from adapters.market.database import Database
 from adapters.market.loading import incoming
+from adapters.market.merging import own_row
 from adapters.market.schema import accounts, contacts, metadata, users
 from adapters.market.schema_books import crm_links
-from sync.records import Kind, Rows
+from sync.records import PEOPLE, Kind, Rows
 
 _LINK_COLUMNS = ("crm_id", "market_id", "living", "alias_of", "converted_to", "row_hash", "crm_opt_out", "left_scope")
 _LINK: list[ColumnElement[Any]] = [*(crm_links.c[name] for name in _LINK_COLUMNS), opt_out_acknowledged_at()]
+_LIVING_LINK = [own_row() if column is crm_links.c.market_id else column for column in _LINK]
 _PERSON_COLUMNS = (
     "contact_id",
     "crm_type",
@@ -53,13 +55,17 @@ class Lookup:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def links(self, connector: str, kind: Kind, ids: Rows) -> pa.Table:
-        """CRM ids → those that are linked: the columns of `_LINK_COLUMNS`, and opt_out_acknowledged_at."""
+    def links(self, connector: str, kind: Kind, ids: Rows, *, living: bool = False) -> pa.Table:
+        """CRM ids → those that are linked: the columns of `_LINK_COLUMNS`, and opt_out_acknowledged_at.
+
+        `living`: these records were just read. One that was merged away leads to its own row then, no longer to the winner's (DEL-2).
+        """
+        columns = _LIVING_LINK if living and kind in PEOPLE else _LINK
         own = (crm_links.c.connector == connector) & (crm_links.c.kind == kind.value)
         with self._searching(select(crm_links.c.crm_id).where(own), crm_links.c.crm_id, ids) as (connection, keys):
             if keys is None:
-                return arrow_schema(select(*_LINK)).empty_table()
-            return fetch(connection, select(*_LINK).where(own, crm_links.c.crm_id.in_(select(keys.c[0]))))
+                return arrow_schema(select(*columns)).empty_table()
+            return fetch(connection, select(*columns).where(own, crm_links.c.crm_id.in_(select(keys.c[0]))))
 
     def conversions(self, connector: str, contact_ids: Rows) -> pa.Table:
         """CRM ids of contacts → (contact_crm_id, lead_crm_id, market_id, crm_modified_at) of the leads that became them (MATCH-7)."""

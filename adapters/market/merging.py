@@ -1,16 +1,16 @@
-"""Two people turn out to be one (MATCH-7, MATCH-8): everything of the loser moves to the winner."""
+"""Two people turn out to be one (MATCH-7, MATCH-8): everything of the loser moves to the winner. Or, later, two after all (DEL-2)."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, false, func, insert, literal, or_, select, true, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, false, func, insert, literal, or_, select, true, update
 
 from adapters.market.lists import move_members
 from adapters.market.schema import contacts, opportunities
 from adapters.market.schema_books import consent_ledger, crm_links, outbox
-from adapters.market.types import BIGINT, INSTANT
+from adapters.market.types import BIGINT, INSTANT, KEY
 from sync.records import Kind, Rows
 
 _LOSER, _WINNER = bindparam("loser", type_=BIGINT), bindparam("winner", type_=BIGINT)
@@ -102,3 +102,35 @@ def _farewell() -> Any:
         .where(contacts.c.contact_id == _LOSER, or_(contacts.c.merged_into.is_(None), contacts.c.merged_into != _WINNER))
         .values(merged_into=_WINNER, deleted_date=gone, updated_at=_NOW)
     )
+
+
+def own_row() -> ColumnElement[int]:
+    """Of a link: its row; where its record was merged away, the row that was the record's own before, if it had one (MATCH-8)."""
+    was_merged = and_(crm_links.c.alias_of.is_not(None), crm_links.c.living.is_(False))
+    named = and_(contacts.c.connector == crm_links.c.connector, func.lower(contacts.c.crm_type) == crm_links.c.kind)
+    own = select(func.min(contacts.c.contact_id)).where(
+        contacts.c.merged_into == crm_links.c.market_id, contacts.c.crm_id == crm_links.c.crm_id, named
+    )
+    found = case((was_merged, func.coalesce(own.scalar_subquery(), crm_links.c.market_id)), else_=crm_links.c.market_id)
+    return found.label("market_id")
+
+
+def part_people(connection: Connection, connector: str, kind: Kind, rows: Rows, now: datetime) -> int:
+    """Pairs of (crm_id, contact_id): records that were merged away and live again. → how many rows stand for themselves again.
+
+    What the CRM says is the record's own goes back with it; activity stays with the winner, as nobody can tell whose it is (MATCH-8).
+    """
+    pairs = [{"record": record, "row": int(row), "now": now} for batch in rows.tuples() for record, row in batch]
+    record, row = bindparam("record", type_=KEY), bindparam("row", type_=BIGINT)
+    waits = (outbox.c.connector == connector) & (outbox.c.crm_kind == kind.value) & (outbox.c.crm_id == record)
+    named = (opportunities.c.connector == connector) & (opportunities.c.contact_ref == record)
+    winner = select(contacts.c.merged_into).where(contacts.c.contact_id == row).scalar_subquery()
+    statements = (
+        update(outbox).where(waits).values(contact_id=row),
+        update(opportunities).where(opportunities.c.contact_id == winner, named).values(contact_id=row, updated_at=_NOW),
+        update(contacts).where(contacts.c.contact_id == row).values(merged_into=None, updated_at=_NOW),
+    )
+    for pair in pairs:
+        for statement in statements:
+            connection.execute(statement, pair)
+    return len(pairs)

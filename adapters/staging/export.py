@@ -124,6 +124,7 @@ class Load:
             Column("crm_id", "plan.crm_id"),
             Column("market_id", self._key, "BIGINT"),
             Column("living", "true", "BOOLEAN"),
+            Column("alias_of", "CAST(NULL AS VARCHAR)"),  # who lives is merged into nobody
             Column("row_hash", "plan.row_hash", "BIGINT"),
             Column("crm_opt_out", "plan.crm_out", "BOOLEAN"),
             Column("crm_created_at", "plan.created_at", "TIMESTAMP"),
@@ -185,6 +186,12 @@ class Load:
         """Rows that turned out to be one person: the loser's key, then the winner's (MATCH-7)."""
         source = f"absorbed JOIN plan USING (crm_id) WHERE {_NOT_HELD.replace('staged', 'plan')}"
         return ParcelRows(self.parcel, (Column("loser_id", "loser_id", "BIGINT"), Column("winner_id", "winner_id", "BIGINT")), source)
+
+    def parted(self) -> ParcelRows:
+        """Records that were merged into others and live again: the CRM's id, then the key of their own row (DEL-2, MATCH-8)."""
+        back = "link.alias_of IS NOT NULL AND NOT link.living AND plan.market_id = link.market_id AND plan.action <> 'ignore'"
+        source = f"plan JOIN known_links AS link ON link.crm_id = plan.crm_id WHERE {back} AND {_NOT_HELD.replace('staged', 'plan')}"
+        return ParcelRows(self.parcel, (Column("crm_id", "plan.crm_id"), Column("contact_id", "plan.market_id", "BIGINT")), source)
 
     def _from_plan(self, condition: str) -> str:
         held = _NOT_HELD.replace("staged", "plan")

@@ -22,8 +22,8 @@ from sync.pull import RowFacts, RowPlan
 from sync.records import PEOPLE, Kind
 
 _EMPTY: Mapping[str, str] = {
-    "known_links": "crm_id VARCHAR, market_id BIGINT, living BOOLEAN, converted_to VARCHAR, row_hash BIGINT, crm_opt_out BOOLEAN, "
-    "left_scope BOOLEAN, opt_out_acknowledged_at TIMESTAMP",
+    "known_links": "crm_id VARCHAR, market_id BIGINT, living BOOLEAN, converted_to VARCHAR, alias_of VARCHAR, row_hash BIGINT, "
+    "crm_opt_out BOOLEAN, left_scope BOOLEAN, opt_out_acknowledged_at TIMESTAMP",
     "known_conversions": "contact_crm_id VARCHAR, market_id BIGINT, crm_modified_at TIMESTAMP, lead_crm_id VARCHAR",
     "known_people": "contact_id BIGINT, crm_type VARCHAR, email_key VARCHAR, opt_out BOOLEAN, opt_out_pending BOOLEAN, out_links BIGINT, "
     "deleted_date TIMESTAMP, do_not_pull BOOLEAN, updated_at TIMESTAMP, crm_modified_at TIMESTAMP, crm_id VARCHAR, merged_into BIGINT",

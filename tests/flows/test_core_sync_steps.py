@@ -208,6 +208,29 @@ def test_match_8_a_merge_without_a_pointer_is_seen_by_its_addresses(road: CoreRo
     assert link["market_id"] == person(road, winner)["contact_id"]
 
 
+def test_del_2_match_8_a_merged_record_that_is_brought_back_stands_for_itself_again(road: CoreRoad) -> None:
+    """Its row is its own again, with the values that the CRM has and the opt-out that it went with (CONSENT-10)."""
+    account = next(row["id"] for row in road.control.dump("Accounts", deleted=False))
+    winner = road.control.create("Contacts", {"last_name": "Winner", "email1": "winner@example.com"})
+    loser = road.control.create("Contacts", {"last_name": "Loser", "email1": "loser@example.com", "account_id": account})
+    road.follow()
+    own = person(road, loser)["contact_id"]
+    road.road.market.consent.unsubscribe(own, who="ann", why="clicked", now=now())
+    road.control.advance_clock(ROUND_S)
+    road.control.merge("Contacts", winner, loser)
+    road.follow()
+    assert person(road, loser)["contact_id"] == person(road, winner)["contact_id"] != own
+    road.control.advance_clock(ROUND_S)
+    road.control.undelete("Contacts", loser)
+    road.control.edit("Contacts", loser, {"title": "Back"})
+    road.follow()
+    back, stays = person(road, loser), person(road, winner)
+    assert (back["contact_id"], back["title"], back["deleted_date"], back["merged_into"]) == (own, "Back", None, None)
+    assert (back["link_living"], back["link_alias"], back["opt_out"]) == (True, None, True)
+    assert (stays["last_name"], stays["title"], stays["link_living"]) == ("Winner", None, True)
+    assert road.follow().words == ()
+
+
 def test_match_7_a_converted_lead_gives_its_row_to_the_contact(road: CoreRoad) -> None:
     lead = road.control.create("Leads", {"last_name": "Prospect", "email1": "prospect@example.com"})
     road.follow()

@@ -128,8 +128,7 @@ class Life:
 
     def _undelete(self) -> str:
         module = self.dice.choice(["Leads", "Contacts", "Opportunities", "Accounts"])
-        merged = {row["crm_id"] for row in self.road.rows("SELECT crm_id FROM crm_links WHERE alias_of IS NOT NULL")} | self._merged
-        gone = [row for row in self.control.dump(module) if row["deleted"] and row["id"] not in merged]
+        gone = [row for row in self.control.dump(module) if row["deleted"]]
         if not gone:
             return "nothing to bring back"
         row = self.dice.choice(gone)
@@ -142,15 +141,12 @@ class Life:
             return "nobody to convert"
         return f"convert {row['id']} into {self.control.convert_lead(row['id'])['contact_id']}"
 
-    _merged: set[str] = set()  # noqa: RUF012  the losers of every script on this sandbox: who was merged away does not come back
-
     def _merge(self) -> str:
         winner = self._some("Contacts")
         loser = self._some("Contacts", lambda row: winner is not None and row["id"] != winner["id"])
         if winner is None or loser is None:
             return "nobody to merge"
         self.control.merge("Contacts", winner["id"], loser["id"])
-        self._merged.add(loser["id"])
         return f"merge {loser['id']} into {winner['id']}"
 
     def _flag(self) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 from adapters.market.engine import Market
+from sync.records import Kind
 from tests.adapters.market.building import AT, NOW, ask, commit, link, person, put, put_links
 from tests.rows import MemoryRows
 
@@ -85,3 +87,32 @@ def test_same_merge_again_changes_nothing(market: Market) -> None:
     stamps = ask(market, "SELECT updated_at FROM contacts")
     assert merge(market, (1, 2)) == 0
     assert ask(market, "SELECT updated_at FROM contacts") == stamps
+
+
+def test_del_2_who_was_merged_away_and_lives_again_gets_back_what_names_it(market: Market) -> None:
+    """MATCH-8: its own row, what the CRM or an opt-out of ours names it by; activity that nobody can tell apart stays."""
+    own: dict[str, Any] = {"connector": "acme", "crm_type": "Contact"}
+    put(market, "contacts", *(person(number, crm_id=f"c{number}", **own) for number in (1, 2, 3)))
+    opportunity = {"account_id": 1, "contact_id": 2, "connector": "acme"}
+    put(market, "opportunities", {"opportunity_id": 1, "contact_ref": "c2", **opportunity}, {"opportunity_id": 2, **opportunity})
+    put_links(market, link("c1", 1), link("c2", 2, living=False, alias_of="c1"), link("c3", 3, living=False))
+    columns = ("connector", "kind", "contact_id", "crm_kind", "crm_id", "value", "created_at")
+    with commit(market) as tx:
+        tx.append("outbox", MemoryRows(columns, [("acme", "opt-out", 2, "contact", "c2", "{}", AT)]))
+    merge(market, (2, 1))
+
+    ids = MemoryRows(("crm_id",), [("c1",), ("c2",), ("c3",)])
+    assert dict(_rows_of(market, ids)) == {"c1": 1, "c2": 1, "c3": 3}
+    assert dict(_rows_of(market, ids, living=True)) == {"c1": 1, "c2": 2, "c3": 3}
+    keys = MemoryRows(("contact_id",), [(2,)])
+    assert market.lookup_people(market_ids=keys, connector="acme")["opt_out_pending"].to_pylist() == [True], "it waits for the winner"
+    with commit(market) as tx:
+        assert tx.part_people(MemoryRows(("crm_id", "contact_id"), [("c2", 2)])) == 1
+    assert ask(market, "SELECT merged_into FROM contacts ORDER BY contact_id") == [(None,), (None,), (None,)]
+    assert ask(market, "SELECT contact_id FROM opportunities ORDER BY opportunity_id") == [(2,), (1,)]
+    assert ask(market, "SELECT contact_id FROM outbox") == [(2,)]
+
+
+def _rows_of(market: Market, ids: MemoryRows, *, living: bool = False) -> list[tuple[str, int]]:
+    found = market.lookup_links("acme", Kind.CONTACT, ids, living=living)
+    return list(zip(found["crm_id"].to_pylist(), found["market_id"].to_pylist(), strict=True))
