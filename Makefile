@@ -22,7 +22,7 @@ demo: $(STAMP)   ## A whole initial sync against a local SugarCRM sandbox, in ab
 	@$(BIN)/marketsync demo
 
 test: $(STAMP)   ## Run every test
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 soak: $(STAMP)   ## Thousands of random scripts against the reference and against a fresh sync: hours
 	@HYPOTHESIS_PROFILE=soak MARKETSYNC_SCRIPTS=$(or $(SCRIPTS),2000) $(BIN)/python -m pytest -n 2 tests/reference

@@ -14,6 +14,14 @@ from tests.postgres import NoServer, create_database, drop_database, postgres_se
 
 _numbers = itertools.count(1)
 
+# Workers take whole files, in this order: the long ones first, so that no worker is left alone with one at the end.
+_LONG = ("reference/test_following", "tasks/test_", "flows/test_", "reference/")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: next((place for place, name in enumerate(_LONG) if name in item.path.as_posix()), len(_LONG)))
+
+
 # HYPOTHESIS_PROFILE=soak looks for hours at what the default looks at for seconds.
 _NO_SHRINKING = tuple(set(Phase) - {Phase.shrink, Phase.explain})
 settings.register_profile("default", max_examples=8, deadline=None, print_blob=True, phases=_NO_SHRINKING)
