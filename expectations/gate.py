@@ -36,7 +36,7 @@ def run_gate(con: duckdb.DuckDBPyConnection, context: BatchContext, rules: Seque
     held, again = measure.held(con, any_of(hold.predicate for hold in holds), context.held_before) if holds else (0, 0)
     whole = [
         *(gone_result(column, measured, outcomes[f"column_gone:{column}"]) for column in mandatory(context.kind)),
-        blanking_result(context, measured, outcomes["mass_blanking"]),
+        None if context.outgoing else blanking_result(context, measured, outcomes["mass_blanking"]),
         held_share(context, measured.staged_rows or 0, held, again),
         row_count(context),
     ]

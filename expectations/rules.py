@@ -13,7 +13,7 @@ from typing import Any
 from expectations.sql import any_of, first_of, literal, quote, rows_query
 from sync.fields import ColumnType, ValueType
 from sync.gate import Severity
-from sync.records import Kind
+from sync.records import PUSHED, Kind
 
 Columns = Mapping[str, ColumnType]
 
@@ -71,7 +71,10 @@ def rules_for(kind: Kind, columns: Columns) -> tuple[CheckRule, ...]:
 
 
 def mandatory(kind: Kind) -> tuple[str, ...]:
-    """Columns without which a batch makes no sense. Users are read whole each time, and members of lists, so they need no stamp."""
+    """Columns without which a batch makes no sense. Users are read whole each time, and members of lists, so they need no stamp. What is
+    sent is made by us, and has all its columns."""
+    if kind in PUSHED:
+        return ()
     return ("crm_id",) if kind in (Kind.USER, Kind.LIST_MEMBER) else ("crm_id", "crm_modified_at")
 
 

@@ -63,7 +63,10 @@ class Writing(Protocol):
         ...
 
     def limits(self, kind: Kind) -> dict[str, int]:
-        """Value of a push → most characters that the CRM takes where this kind lands, as far as it says so. Remembered likewise."""
+        """Value of a push → most characters that the CRM takes where this kind lands, as far as it says so. Remembered likewise.
+
+        `kind`: one that makes records (of a new lead the values are the CRM's fields), or, for record updates, lead or contact.
+        """
         ...
 
     def quota(self) -> Quota | None:

@@ -16,7 +16,7 @@ from enum import StrEnum
 
 from sync.errors import GateRejected
 from sync.fields import ColumnType
-from sync.records import Kind
+from sync.records import PUSHED, Kind
 
 # Shares are ratios of floats; a limit that is met exactly must not fail because of the last binary digit.
 _NOISE = 1e-9
@@ -68,6 +68,11 @@ class BatchContext:
     blank_shares: Mapping[str, float] = field(default_factory=dict)
     whole: bool = False
     held_before: frozenset[str] = frozenset()
+
+    @property
+    def outgoing(self) -> bool:
+        """Whether the batch waits to be sent to the CRM; its rows are then named by their outbox_id."""
+        return self.kind in PUSHED
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +134,11 @@ class Verdict:
 
     def rejection(self, report: str) -> GateRejected:
         """The error that a rejected batch ends its run with; `report` is where the quality report lies (GATE-3)."""
+        done, place = ("sent", "Market") if self.kind in PUSHED else ("committed", "the CRM")
         return GateRejected(
-            "the batch failed its checks, nothing of it was committed: " + "; ".join(self.reasons),
+            f"the batch failed its checks, nothing of it was {done}: " + "; ".join(self.reasons),
             where=f"{self.connector}, {self.kind.plural}, parcel {self.parcel_id}",
-            todo=f"Read the quality report {report}, correct the records in the CRM or the limits in the configuration, then run again.",
+            todo=f"Read the quality report {report}, correct the records in {place} or the limits in the configuration, then run again.",
         )
 
 
@@ -172,7 +178,7 @@ def held_share(context: BatchContext, staged_rows: int, held_rows: int, held_aga
     too_many = rows >= context.min_rows_for_share and exceeds(held, rows, context.max_held_share)
     observed = f"{held:,} of {rows:,} rows are held ({percent(held, rows)}); up to {context.max_held_share:.1%} is allowed"
     if held_again:
-        observed += f"; {held_again:,} more were in quarantine before"
+        observed += f"; {held_again:,} more were {'held back' if context.outgoing else 'in quarantine'} before"
     return CheckResult(
         rule="held_share",
         title="Not too many rows are held back",

@@ -12,7 +12,17 @@ _WRONG = {
     "value_readable": "can't be read",
     "email_well_formed": "is no e-mail address",
     "reference_well_formed": "is no id",
+    "target_well_formed": "is no id",
+    "push_key_present": "is no key",
+    "remote_id_once": "stands in several rows of the batch",
+    "value_fits": "is too long",
+    "number_readable": "is no number",
+    "instant_readable": "is no time",
+    "word_known": "is no word that we know",
+    "choice_known": "is none of the CRM's choices",
+    "address_once": "stands in several new leads of the batch",
 }
+_ABSENT = frozenset({"address_present", "value_present", "required_present"})
 
 
 def what_is_wrong(rule: str, reason: str, column: str, value: str) -> str:
@@ -23,6 +33,8 @@ def what_is_wrong(rule: str, reason: str, column: str, value: str) -> str:
     """
     if not column:
         return reason
+    if rule in _ABSENT:
+        return f"{column} is missing"
     return f"{column} {_WRONG.get(rule, 'is not as it should be')}: {shorten(printable(value)) or '(empty)'}"
 
 
