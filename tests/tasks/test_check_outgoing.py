@@ -65,8 +65,8 @@ def test_gate_3_rows_that_are_held_again_do_not_stop_the_batch_that_they_are_tri
             id=number,
             refusal=refusal,
         )
-    for bad, passes in ((2, True), (3, False)):
-        ref = stage(road, Kind.TASK, bad, 5 - bad)
+    for bad, passes in ((2, True), (4, False)):
+        ref = stage(road, Kind.TASK, bad, 7 - bad)
         with road.home.parcels.open(ref) as parcel:
             assert check_parcel_of_outgoing(road.run, parcel).passed is passes
 
