@@ -38,7 +38,7 @@ class FaultRule:
     match is hit. `count` is how often the rule fires at most (None: for ever). `seconds` is how long a `timeout` or
     `slow` answer waits; a `slow` one is then executed, also when nobody waits for it any more. `bulk_dies_after` executes the
     first `parts` parts of a bulk call, as a server does that runs out of time, and answers with an HTML page of `status`; 0 resets the
-    connection. `inside_bulk` rules see the parts of a bulk request and nothing else (kind `status` only).
+    connection. `inside_bulk` rules see the parts of a bulk request and nothing else (kinds `status` and `html`).
     """
 
     kind: str

@@ -12,7 +12,7 @@ from adapters.sandbox.faults import FaultRule
 from adapters.sandbox.http_server import Request, Response, gateway_page, reason, split_target
 from adapters.sandbox.sugarcrm import describing, integrating, linking, reading, writing
 from adapters.sandbox.sugarcrm.control_routes import ControlRoutes
-from adapters.sandbox.sugarcrm.errors import ApiError
+from adapters.sandbox.sugarcrm.errors import ApiError, injected
 from adapters.sandbox.sugarcrm.instance import Instance, release_number
 from adapters.sandbox.sugarcrm.visit import Visit, reply
 
@@ -156,8 +156,7 @@ class SugarApp:
         inner = Request(str(part.get("method") or "GET").upper(), path, query, headers, body, in_bulk=True)
         rule = self.instance.faults.decide(inner.method, inner.path, inside_bulk=True)
         if rule is not None:
-            failure = ApiError("request_failure" if rule.status < 503 else "maintenance", "Injected failure")
-            response = reply(failure.body(), rule.status)
+            response = gateway_page(rule) if rule.kind == "html" else reply(injected(rule.status).body(), rule.status)
         else:
             response = self._logged(inner)
         is_json = response.headers.get("Content-Type", "application/json") == "application/json"

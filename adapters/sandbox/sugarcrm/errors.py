@@ -37,6 +37,12 @@ class ApiError(Exception):
         return {"error": self.label, "error_message": self.message, **self.extra}
 
 
+def injected(status: int) -> ApiError:
+    """What a fault inside a bulk call says: the label that fits the status best."""
+    label = next((label for label, own in reversed(STATUS_OF.items()) if own == status), "request_failure")
+    return ApiError(label, "Injected failure", status=status)
+
+
 def not_found(module: str, record_id: str) -> ApiError:
     """The text Sugar gives for a record that is missing, deleted or hidden: it does not say which."""
     return ApiError("not_found", f"Could not find record: {record_id} in module: {module}")

@@ -21,7 +21,8 @@ class Hook:
     """One hook on the saves of a module; colleagues' edits (the control API) do not set it off.
 
     It takes part when `field` is empty, or when after the save the field's text matches `matches` as a whole (a regular expression).
-    `refuse`: the save is refused with this text and `status`. Else `values` are written: with `after_s` 0 in the same save, later with a
+    `refuse`: the save is refused with this text and `status`; with `saved` only after the record was written, as by a hook that fails
+    after the save. Else `values` are written: with `after_s` 0 in the same save, later with a
     stamp of their own, by the same user. `count`: at most so often.
     """
 
@@ -30,6 +31,7 @@ class Hook:
     matches: str = ".*"
     refuse: str = ""
     status: int = 422
+    saved: bool = False
     values: Mapping[str, Any] = value_of(default_factory=dict)
     after_s: float = 0.0
     count: int | None = None
@@ -68,13 +70,13 @@ class Hooks:
         return [{**asdict(armed.hook), "fired": armed.fired} for armed in self._armed]
 
     def on_save(self, module: str, document: Mapping[str, Any], stored: Mapping[str, Any]) -> tuple[Hook, ...]:
-        """The hooks that write at this save; raises ApiError for the first one that refuses it. `stored`: the record before."""
+        """The hooks that act on this save; raises ApiError for the first one that refuses it. `stored`: the record before."""
         writing = []
         for armed in self._armed:
             if armed.takes_part(module, document, stored):
                 armed.fired += 1
-                if armed.hook.refuse:
-                    raise ApiError(_LABELS.get(armed.hook.status, "request_failure"), armed.hook.refuse, status=armed.hook.status)
+                if armed.hook.refuse and not armed.hook.saved:
+                    raise _refusal(armed.hook)
                 writing.append(armed.hook)
         return tuple(writing)
 
@@ -87,8 +89,8 @@ def written_at_once(hooks: tuple[Hook, ...], layout: Module) -> dict[str, bytes]
     return {name: literal for hook in hooks if hook.after_s <= 0 for name, literal in _literals(hook, layout).items()}
 
 
-def write_later(hooks: tuple[Hook, ...], records: Records, module: str, record_id: str, user_id: str) -> None:
-    """What comes a moment after the save, with a stamp of that moment."""
+def after_save(hooks: tuple[Hook, ...], records: Records, module: str, record_id: str, user_id: str) -> None:
+    """What comes a moment after the save, with a stamp of that moment; then ApiError for the first hook that fails after the save."""
     for hook in hooks:
         if hook.after_s > 0:
             stamp = int(records.clock.now() + hook.after_s)
@@ -100,6 +102,13 @@ def write_later(hooks: tuple[Hook, ...], records: Records, module: str, record_i
                     records.change(module, row, literals, user_id, stamp)
 
             records.later(hook.after_s, write)
+    for hook in hooks:
+        if hook.refuse:
+            raise _refusal(hook)
+
+
+def _refusal(hook: Hook) -> ApiError:
+    return ApiError(_LABELS.get(hook.status, "request_failure"), hook.refuse, status=hook.status)
 
 
 def _literals(hook: Hook, layout: Module) -> dict[str, bytes]:

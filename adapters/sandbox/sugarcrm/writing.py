@@ -11,7 +11,7 @@ from adapters.sandbox.store import Row
 from adapters.sandbox.sugarcrm.errors import ApiError
 from adapters.sandbox.sugarcrm.filter_match import matcher
 from adapters.sandbox.sugarcrm.filters import Condition, Group
-from adapters.sandbox.sugarcrm.hooks import stored_values, write_later, written_at_once
+from adapters.sandbox.sugarcrm.hooks import after_save, stored_values, written_at_once
 from adapters.sandbox.sugarcrm.visit import Visit, reply
 from adapters.sandbox.sugarcrm.zones import parse_instant
 
@@ -49,7 +49,7 @@ def create(visit: Visit, module: str, document: dict[str, Any], extra: dict[str,
         values.setdefault(name, literal)
     values.update(visit.write_addresses(module, record_id, document))
     records.create(module, values, visit.user_id)
-    write_later(hooks, records, module, record_id, visit.user_id)
+    after_save(hooks, records, module, record_id, visit.user_id)
     return record_id
 
 
@@ -74,7 +74,7 @@ def update(visit: Visit, module: str, row: Row, document: dict[str, Any], extra:
     shown = visit.write_addresses(module, row.id, document)
     at_once = written_at_once(writing, layout)
     records.change(module, records.need(module, row.id), {**values, **shown, **(extra or {}), **at_once}, visit.user_id)
-    write_later(writing, records, module, row.id, visit.user_id)
+    after_save(writing, records, module, row.id, visit.user_id)
 
 
 def delete_record(visit: Visit, module: str, record_id: str) -> Response:

@@ -52,6 +52,14 @@ def test_a_validation_rule_looks_at_the_whole_record_and_not_at_the_payload_alon
     assert client.call("PUT", f"Leads/{record_id}", {"title": "Boss"}).status_code == 200
 
 
+def test_push_3_a_hook_that_fails_after_the_save_leaves_a_record_behind_an_error(client: Client, calm: SandboxControl) -> None:
+    calm.set_hooks(Hook("Leads", refuse="mail server is down", status=500, saved=True, count=1))
+    answer = client.call("POST", "Leads", {"id": "half-done", "last_name": "A"})
+    assert (answer.status_code, answer.json()["error_message"]) == (500, "mail server is down")
+    assert stored(calm, "Leads", "half-done")["last_name"] == "A"
+    assert client.call("POST", "Leads", {"id": "half-done", "last_name": "A"}).status_code == 422
+
+
 def test_a_hook_before_the_save_writes_into_the_same_save(client: Client, calm: SandboxControl) -> None:
     calm.set_hooks(Hook("Leads", values={"region_c": "north"}))
     record = client.good("POST", "Leads", {"last_name": "A", "region_c": "south"})

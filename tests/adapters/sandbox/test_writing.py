@@ -174,6 +174,11 @@ def test_faults_can_hit_one_part_of_a_bulk_call(client: Client, control: Sandbox
     control.set_faults(FaultRule("status", status=500, path="/Leads", nth=2, inside_bulk=True))
     part = {"url": "v11_24/Leads", "method": "POST", "data": {"last_name": "A"}}
     assert [one["status"] for one in bulk(client, part, part, part)] == [200, 500, 200]
+    control.set_faults(*(FaultRule("status", status=status, nth=1, inside_bulk=True) for status in (401, 503)))
+    assert [one["contents"]["error"] for one in bulk(client, part, part)] == ["invalid_grant", "maintenance"]
+    control.set_faults(FaultRule("html", nth=1, inside_bulk=True))
+    page = bulk(client, part)[0]
+    assert page["status"] == 200 and page["contents"].startswith("<html>")
 
 
 def test_upsert_by_sync_key(client: Client) -> None:
