@@ -14,6 +14,7 @@ from flows.cli_errors import Terminal, telling_errors
 from flows.cli_look import status
 from flows.cli_operate import check, init, purge, sandbox
 from flows.cli_reconcile import reconcile
+from flows.cli_record import record
 from flows.cli_report import report
 from flows.cli_run import demo, run
 
@@ -55,7 +56,7 @@ def cli(ctx: click.Context, config: str, verbose: bool) -> None:
     ctx.obj = Terminal(config, verbose)
 
 
-for _command in (demo, init, check, run, reconcile, status, quarantine, deletions, report, purge, consent, sandbox):
+for _command in (demo, init, check, run, record, reconcile, status, quarantine, deletions, report, purge, consent, sandbox):
     cli.add_command(_command)
 
 

@@ -18,6 +18,7 @@ from adapters.market.described import Described
 from adapters.market.lists import Lists
 from adapters.market.locking import holding_lock
 from adapters.market.lookup import Lookup
+from adapters.market.marketing import Marketing
 from adapters.market.mass_delete import MassDelete
 from adapters.market.outbox import Outbox
 from adapters.market.purge import PurgeCounts, purge
@@ -46,6 +47,7 @@ class Market:
         self.described = Described(database)
         self.findings = Findings(database)
         self.lists = Lists(database)
+        self.marketing = Marketing(database)
         self.mass_delete = MassDelete(database)
         self.outbox = Outbox(database)
         self.quarantine = Quarantine(database)

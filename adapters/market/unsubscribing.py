@@ -47,7 +47,7 @@ def unsubscribe(
     since = func.coalesce(contacts.c.opt_out_date, now)
     connection.execute(update(contacts).where(contacts.c.contact_id.in_(ids)).values(opt_out=true(), opt_out_date=since, updated_at=now))
     watched = put_on_watch(connection, [Watched(address, campaign, now, why, who) for address in sorted(filter(None, addresses))])
-    return Unsubscribed(tuple(ids), watched, _queue(connection, ids, push, now))
+    return Unsubscribed(tuple(ids), watched, queue_opt_outs(connection, ids, push, now))
 
 
 def acknowledge(connection: Connection, outbox_ids: Sequence[int], at: datetime) -> int:
@@ -84,8 +84,8 @@ def _people(connection: Connection, target: int | str) -> Sequence[Any]:
     return found
 
 
-def _queue(connection: Connection, people: Sequence[int], push: Collection[str], now: datetime) -> int:
-    """One row per living record of theirs. A converted lead is not written: its contact is (PUSH-7)."""
+def queue_opt_outs(connection: Connection, people: Sequence[int], push: Collection[str], now: datetime) -> int:
+    """One row per living record of these people. → how many are new. A converted lead is not written: its contact is (PUSH-7)."""
     link, contact = crm_links, crm_links.alias("contact")
     is_contact = and_(
         contact.c.connector == link.c.connector, contact.c.kind == Kind.CONTACT.value, contact.c.crm_id == link.c.converted_to
