@@ -14,7 +14,7 @@ import time
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
@@ -28,7 +28,7 @@ from requests.utils import get_environ_proxies
 from adapters.http_lanes import Lanes, Traffic
 from adapters.http_messages import Answer, Call, error_type, retry_after_s, unpacked
 from adapters.http_trouble import Unanswered, certificate_trouble, no_tls, unreachable
-from sync.errors import ConfigError, Transient
+from sync.errors import ConfigError, QuotaExhausted, Transient
 
 # At DEBUG urllib3 writes whole URLs, query values included, into the log.
 logging.getLogger("urllib3").setLevel(logging.INFO)
@@ -36,6 +36,7 @@ logging.getLogger("urllib3").setLevel(logging.INFO)
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 MOST_REDIRECTS = 3
 PUSHED_BACK = frozenset({429, 503})
+QUOTA_AFTER_S = 900.0
 TOO_LARGE = 413  # whoever says so, the CRM or a proxy in front of it, says all that there is to know
 
 
@@ -106,7 +107,7 @@ class HttpClient:
             pause_s = self._pause_s(call, outcome, attempt)
             if pause_s is None:
                 tried = f" ({attempt} attempts)" if attempt > 1 else ""
-                raise Unanswered(
+                raise self._quota_used_up(call, outcome) or Unanswered(
                     outcome.what + tried,
                     where=self._where(call),
                     todo=outcome.todo,
@@ -118,6 +119,16 @@ class HttpClient:
             self._sleep(pause_s)
             attempt += 1
         return outcome
+
+    def _quota_used_up(self, call: Call, mishap: _Mishap) -> QuotaExhausted | None:
+        """429 with a pause of many minutes is no traffic jam: the allowance of the day or the hour is used up."""
+        if mishap.status != 429 or (mishap.retry_after_s or 0.0) < QUOTA_AFTER_S:
+            return None
+        resets_at = self._wall() + timedelta(seconds=mishap.retry_after_s or 0.0)
+        todo = "nothing: the sync goes on then. If it happens often, have the allowance raised, or set push_limits.daily_calls"
+        trouble = QuotaExhausted("the CRM's allowance of calls is used up", where=self._where(call), todo=todo, resets_at=resets_at)
+        trouble.retry_after_s = mishap.retry_after_s
+        return trouble
 
     def close(self) -> None:
         """Closes the kept connections; the client stays usable."""
