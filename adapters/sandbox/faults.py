@@ -38,7 +38,8 @@ class FaultRule:
     match is hit. `count` is how often the rule fires at most (None: for ever). `seconds` is how long a `timeout` or
     `slow` answer waits; a `slow` one is then executed, also when nobody waits for it any more. `bulk_dies_after` executes the
     first `parts` parts of a bulk call, as a server does that runs out of time, and answers with an HTML page of `status`; 0 resets the
-    connection. `inside_bulk` rules see the parts of a bulk request and nothing else (kinds `status` and `html`).
+    connection. `body`: only requests that hold this text, as one record may bring down every call that it is part of. `inside_bulk`
+    rules see the parts of a bulk request and nothing else (kinds `status` and `html`).
     """
 
     kind: str
@@ -53,6 +54,7 @@ class FaultRule:
     retry_after_s: int | None = None
     seconds: float = 30.0
     parts: int = 0
+    body: str = ""
     inside_bulk: bool = False
 
     def __post_init__(self) -> None:
@@ -71,8 +73,10 @@ class _Armed:
     fired: int = 0
     dice: random.Random = field(default_factory=random.Random)
 
-    def matches(self, method: str, path: str, inside_bulk: bool) -> bool:
+    def matches(self, method: str, path: str, inside_bulk: bool, body: bytes) -> bool:
         rule = self.rule
+        if rule.body.encode() not in body:
+            return False
         return rule.inside_bulk == inside_bulk and re.fullmatch(rule.method, method) is not None and re.search(rule.path, path) is not None
 
     def fires(self) -> bool:
@@ -103,11 +107,11 @@ class FaultPlan:
         with self._lock:
             self._armed = [_Armed(rule, dice=random.Random(rule.seed)) for rule in rules]
 
-    def decide(self, method: str, path: str, inside_bulk: bool = False) -> FaultRule | None:
+    def decide(self, method: str, path: str, inside_bulk: bool = False, body: bytes = b"") -> FaultRule | None:
         """The rule that hits this request, if any; counts the request."""
         with self._lock:
             for armed in self._armed:
-                if armed.matches(method, path, inside_bulk) and armed.fires():
+                if armed.matches(method, path, inside_bulk, body) and armed.fires():
                     return armed.rule
         return None
 

@@ -58,7 +58,7 @@ class SugarApp:
         """The control API is never hit."""
         if request.path.startswith("/sandbox/"):
             return None
-        return self.instance.faults.decide(request.method, request.path)
+        return self.instance.faults.decide(request.method, request.path, body=request.body)
 
     def faulted(self, request: Request, rule: FaultRule) -> None:
         """A request that was answered by a fault; the ones that were also executed are in the log already."""
@@ -154,7 +154,7 @@ class SugarApp:
         data = part.get("data")
         body = data.encode() if isinstance(data, str) else orjson.dumps(data) if data is not None else b""
         inner = Request(str(part.get("method") or "GET").upper(), path, query, headers, body, in_bulk=True)
-        rule = self.instance.faults.decide(inner.method, inner.path, inside_bulk=True)
+        rule = self.instance.faults.decide(inner.method, inner.path, inside_bulk=True, body=inner.body)
         if rule is not None:
             response = gateway_page(rule) if rule.kind == "html" else reply(injected(rule.status).body(), rule.status)
         else:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import msgspec
 import pytest
 
-from adapters.http import Patience
+from adapters.crm.sugarcrm_bulk import Part
+from adapters.crm.sugarcrm_parts import Job, Write, judge
 from adapters.sandbox.sugarcrm import FaultRule, Hook
 from sync.errors import QuotaExhausted, Transient
 from sync.push import Outcome, Outgoing, Receipt
@@ -162,16 +166,97 @@ def test_push_4_one_refused_page_view_refuses_its_visit_and_the_repeat_makes_not
     assert (len(dump(bench, "mkt_Visit")), len(dump(bench, "mkt_PageView"))) == (2, 4)
 
 
-class _Poison:
-    """A record that brings down every call that it is part of, as a logic hook that runs out of memory does."""
+@pytest.mark.parametrize("how", [{"kind": "status", "status": 500}, {"kind": "status", "status": 502}, {"kind": "reset"}, {"kind": "html"}])
+@pytest.mark.parametrize("kind", [Kind.NEW_LEAD, Kind.UPDATE])
+def test_push_4_a_record_that_brings_every_call_down_is_found_and_costs_the_others_nothing(
+    bench: SugarBench, kind: Kind, how: dict[str, Any]
+) -> None:
+    rows = [outgoing(kind, contact("c1"), values={"fields": {"last_name": f"Nr {n:03}"}}) for n in range(120)]
+    faults(bench, *(FaultRule(method="POST", path=BULK, body=f"Nr {n}", **how) for n in ("003", "049", "119")))
+    crm = bench.adapter()
+    assert crm.holders_of([Kind.LEAD], ["nobody@example.org"]) == {Kind.LEAD: ()}  # spoken to before, so that a page is no wrong URL
+    receipts = crm.send(kind, rows)
+    refused = [number for number, receipt in enumerate(receipts) if receipt.outcome is Outcome.REFUSED]
+    assert refused == [3, 49, 119]
+    assert {receipt.outcome for receipt in receipts} == {Outcome.REFUSED, Outcome.ACCEPTED}
+    assert all("the CRM fails on this record" in receipts[number].said for number in refused)
+    if kind is Kind.NEW_LEAD:
+        assert len(dump(bench, "Leads")) == 117
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, bench: SugarBench, marks: Sequence[str], status: int) -> None:
-        app = bench.sandbox.app
-        handle = app.handle
 
-        def poisoned(request: Any) -> Any:
-            if request.path.endswith("/bulk") and any(mark.encode() in request.body for mark in marks):
-                return type(handle(request))(status, b"<html>gateway</html>", {"Content-Type": "text/html"})
-            return handle(request)
+def test_push_4_a_call_that_is_too_large_is_halved_until_it_is_taken(bench: SugarBench) -> None:
+    bench.sandbox.control.set_limits(max_bulk_requests=20)
+    accepted(bench.adapter().send(Kind.SENT, [outgoing(Kind.SENT, contact("c1")) for _ in range(50)]))
+    faults(bench, FaultRule("status", method="POST", path=BULK, body="much too long", status=413))
+    rows = [outgoing(Kind.SENT, contact("c1"), values={"subject": subject}) for subject in ("fine", "much too long", "fine")]
+    receipts = bench.adapter().send(Kind.SENT, rows)
+    assert [receipt.outcome for receipt in receipts] == [Outcome.ACCEPTED, Outcome.REFUSED, Outcome.ACCEPTED]
+    assert receipts[1].final
+    assert len(dump(bench, "mkt_EmailActivity")) == 52
 
-        monkeypatch.setattr(app, "handle", poisoned)
+
+@pytest.mark.parametrize("rule", [{"kind": "status", "status": 503}, {"kind": "status", "status": 500}, {"kind": "reset"}])
+def test_push_4_a_crm_that_is_down_refuses_nobody(bench: SugarBench, rule: dict[str, Any]) -> None:
+    """PUSH-2: what was not looked at is postponed; when nothing was, the error says why."""
+    faults(bench, FaultRule(method="POST", path=BULK, **rule))
+    with pytest.raises(Transient):
+        bench.adapter().send(Kind.SENT, [outgoing(Kind.SENT, contact("c1")) for _ in range(60)])
+    assert bench.failures() <= 3 * 4 + 2
+
+
+def test_push_4_what_the_crm_was_too_busy_for_is_postponed_and_the_rest_counts(bench: SugarBench) -> None:
+    faults(bench, FaultRule("slow", method="POST", path=BULK, nth=1, seconds=0), FaultRule("status", method="POST", path=BULK, status=429))
+    receipts = bench.adapter().send(Kind.SENT, [outgoing(Kind.SENT, contact("c1")) for _ in range(60)])
+    assert [receipt.outcome for receipt in receipts] == [Outcome.ACCEPTED] * 50 + [Outcome.POSTPONED] * 10
+
+
+def test_consent_8_a_colleague_who_saves_meanwhile_loses_nothing(bench: SugarBench) -> None:
+    """Trap 1.5: X-TIMESTAMP, 409, read again."""
+    faults(bench, FaultRule("slow", method="POST", path=BULK, count=1, seconds=0.5))
+
+    def colleague() -> None:
+        while not bench.failures():
+            time.sleep(0.01)
+        bench.sandbox.control.advance_clock(5)
+        bench.sandbox.control.edit("Contacts", "c2", {"email": [entry("bob@example.org", primary=True), entry("new@example.org")]})
+
+    with ThreadPoolExecutor(1) as pool:
+        saved = pool.submit(colleague)
+        accepted(bench.adapter().send(Kind.OPT_OUT, [outgoing(Kind.OPT_OUT, contact("c2"))]))
+        saved.result()
+    assert [call["status"] for call in written(bench, "PUT")] == [409, 200]
+    assert addresses(bench, "Contacts", "c2") == [("bob@example.org", True, True, False), ("new@example.org", False, False, False)]
+
+
+def test_push_4_an_allowance_that_is_used_up_postpones_and_says_until_when(bench: SugarBench) -> None:
+    """CONSENT-9 rests on it: the gateway's 429 with a pause until midnight is no traffic jam."""
+    rows = [outgoing(Kind.SENT, contact("c1")) for _ in range(60)]
+    bench.control("gateway", daily_calls=100, used=99)
+    receipts = bench.adapter().send(Kind.SENT, rows)
+    assert [receipt.outcome for receipt in receipts] == [Outcome.ACCEPTED] * 50 + [Outcome.POSTPONED] * 10
+    with pytest.raises(QuotaExhausted) as caught:
+        bench.adapter().send(Kind.SENT, rows[50:])
+    assert caught.value.resets_at is not None
+
+
+def test_push_4_a_page_for_people_inside_a_bulk_answer_is_no_success() -> None:
+    """Outer and inner status are 200."""
+    part = Part(msgspec.Raw(b'"<html>maintenance</html>"'), 200)
+    job = Job(Write("Leads", "x", {}, creates=True))
+    judge(job, part)
+    assert (job.ending, job.failures) == (None, 1)
+
+
+def test_conn_1_several_threads_send_at_once(bench: SugarBench) -> None:
+    crm = bench.adapter(connections=4)
+    batches = [[outgoing(Kind.SENT, contact("c1")) for _ in range(30)] for _ in range(4)]
+    faults(
+        bench,
+        FaultRule("expire_token", method="POST", path=BULK, every=3),
+        FaultRule("reset_after_commit", method="POST", path=BULK, every=4),
+    )
+    with ThreadPoolExecutor(4) as pool:
+        told: list[tuple[Receipt, ...]] = list(pool.map(lambda batch: crm.send(Kind.SENT, batch), batches))
+    for receipts in told:
+        accepted(receipts)
+    assert len(dump(bench, "mkt_EmailActivity")) == 120
