@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import re
 import threading
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 KINDS = frozenset(
@@ -124,3 +124,35 @@ class FaultPlan:
 def rule_from_json(document: dict[str, Any]) -> FaultRule:
     """A rule as the control API sends it; raises ValueError or TypeError on what it does not know."""
     return FaultRule(**document)
+
+
+_STORM = (
+    FaultRule("status", status=503),
+    FaultRule("status", status=429, retry_after_s=0),
+    FaultRule("html"),
+    FaultRule("timeout", seconds=0.05),
+    FaultRule("timeout_after_commit", seconds=0.05),
+    FaultRule("reset"),
+    FaultRule("reset_after_commit"),
+    FaultRule("truncate"),
+    FaultRule("bad_gzip"),
+    FaultRule("expire_token"),
+    FaultRule("slow", seconds=0.05),
+    FaultRule("bulk_dies_after", path="/bulk$", parts=3, status=500),
+    FaultRule("bulk_dies_after", path="/bulk$", parts=7, status=0),
+)
+_STORM_INSIDE = (FaultRule("status", status=500), FaultRule("status", status=503), FaultRule("html"))
+
+
+def storm(share: float, seed: int = 0, path: str = ".*") -> tuple[FaultRule, ...]:
+    """Every kind of trouble at once: about `share` of the bulk calls go wrong, all ways equally often, as many of their parts, and somewhat
+    fewer of the other calls, which can't die in the middle. `path` narrows it."""
+    rules = []
+    for inside, kinds in ((False, _STORM), (True, _STORM_INSIDE)):
+        each = share / len(kinds)
+        for number, kind in enumerate(kinds):
+            # A rule only sees what those before it let through.
+            chance = each / (1 - number * each)
+            where = path if kind.path == ".*" else kind.path
+            rules.append(replace(kind, path=where, probability=chance, seed=seed + number, inside_bulk=inside))
+    return tuple(rules)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from adapters.sandbox.faults import FaultRule
+from adapters.sandbox.faults import FaultRule, storm
 from adapters.sandbox.sugarcrm.control import SandboxControl
 from adapters.sandbox.sugarcrm.hooks import Hook
 from adapters.sandbox.sugarcrm.server import RunningSandbox, start_sandbox
@@ -27,4 +27,5 @@ __all__ = [
     "SandboxControl",
     "SugarSandboxSettings",
     "start_sandbox",
+    "storm",
 ]

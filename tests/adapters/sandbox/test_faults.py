@@ -8,7 +8,8 @@ import pytest
 import requests
 
 from adapters.sandbox.control_client import ControlError
-from adapters.sandbox.sugarcrm import FaultRule, SandboxControl
+from adapters.sandbox.faults import KINDS, FaultPlan
+from adapters.sandbox.sugarcrm import FaultRule, SandboxControl, storm
 from tests.adapters.sandbox.conftest import Client
 
 
@@ -85,3 +86,28 @@ def test_a_wrong_control_call_says_why(control: SandboxControl) -> None:
         control.create("Contacts", {"lst_name": "typing error"})
     with pytest.raises(ValueError, match="unknown fault kind"):
         FaultRule("nonsense")
+
+
+@pytest.mark.parametrize("inside", [False, True], ids=["calls", "parts of bulk calls"])
+def test_a_storm_hits_its_share_in_every_way_and_the_same_seed_makes_the_same_storm(inside: bool) -> None:
+    def weather(seed: int) -> list[FaultRule | None]:
+        plan = FaultPlan(storm(0.2, seed))
+        return [plan.decide("POST", "/rest/v11_24/bulk", inside) for _ in range(4000)]
+
+    seen = weather(1)
+    hits = [rule.kind for rule in seen if rule]
+    assert 0.18 < len(hits) / len(seen) < 0.22
+    assert set(hits) == ({"status", "html"} if inside else KINDS)
+    assert weather(1) == seen != weather(2)
+
+
+def test_a_storm_leaves_calls_to_talk_with(client: Client, control: SandboxControl) -> None:
+    control.set_faults(*storm(0.5, path="/ping$"))
+    statuses = set()
+    for _ in range(40):
+        try:
+            statuses.add(client.call("GET", "ping").status_code)
+        except requests.RequestException:
+            statuses.add(0)
+        client.login()
+    assert {0, 200, 503} <= statuses
