@@ -70,6 +70,12 @@ def me(visit: Visit) -> Response:
     return reply({"current_user": user})
 
 
+def _with_rights(name: str, module: dict[str, Any], denied: set[str]) -> dict[str, Any]:
+    """What the user may not do with the module stands in its `acl`, beside the fields."""
+    actions = {action: "no" for module_, _, action in (pair.partition(":") for pair in denied) if module_ == name}
+    return {**module, "acl": {**module.get("acl", {}), **actions}} if actions else module
+
+
 def _document(visit: Visit, types: str, modules: str) -> dict[str, Any]:
     schema = visit.instance.schema
     login = visit.session.login
@@ -78,7 +84,7 @@ def _document(visit: Visit, types: str, modules: str) -> dict[str, Any]:
     wanted = {part.strip() for part in types.split(",") if part.strip()}
     out: dict[str, Any] = {}
     if not wanted or "modules" in wanted:
-        out["modules"] = schema.describe(login.user_name, names)
+        out["modules"] = {name: _with_rights(name, each, login.denied) for name, each in schema.describe(login.user_name, names).items()}
     if not wanted or "relationships" in wanted:
         out["relationships"] = described()
     if not wanted or "server_info" in wanted:

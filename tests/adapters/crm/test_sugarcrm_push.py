@@ -11,7 +11,7 @@ from sync.push import Outcome, Receipt, Sink
 from sync.push_settings import SinkSettings
 from sync.records import Kind
 from tests.adapters.crm.conftest import SugarBench
-from tests.adapters.crm.pushing import AT, COUNTERS, contact, lead, outgoing
+from tests.adapters.pushing import AT, COUNTERS, contact, lead, outgoing
 
 Opener = Callable[..., Any]
 NATIVE = SinkSettings(

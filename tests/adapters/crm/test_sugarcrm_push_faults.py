@@ -17,8 +17,8 @@ from sync.errors import QuotaExhausted, Transient
 from sync.push import Outcome, Outgoing, Receipt
 from sync.records import PUSHED, Kind
 from tests.adapters.crm.conftest import SugarBench
-from tests.adapters.crm.pushing import COUNTERS, contact, lead, outgoing
 from tests.adapters.crm.test_sugarcrm_push import accepted, addresses, dump, entry, only, person, written
+from tests.adapters.pushing import COUNTERS, contact, lead, outgoing
 
 Opener = Callable[..., Any]
 BULK = r"/bulk$"
