@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 
 from flows.cli import cli
+from sync.recording_fields import SHAPES
 from sync.settings_reference import SettingDoc, TableDoc, table_docs
 from tasks.crm_objects_reference import crm_objects_file, crm_objects_tables
 from tasks.market_reference import market_tables
@@ -43,11 +44,27 @@ def pages() -> Iterator[tuple[Path, str]]:
     }
     for name, page in made.items():
         yield DOCS / name, page()
-    within: dict[str, Callable[[], str]] = {"market.md": market_tables, "crm-objects.md": crm_objects_tables}
+    within: dict[str, Callable[[], str]] = {
+        "market.md": market_tables,
+        "crm-objects.md": crm_objects_tables,
+        "recording.md": recording_tables,
+    }
     for name, part in within.items():
         before, _, rest = (DOCS / name).read_text(encoding="utf-8").partition(BEGIN)
         after = rest.partition(END)[2]
         yield DOCS / name, f"{before}{BEGIN}\n{part()}{END}{after}"
+
+
+def recording_tables() -> str:
+    """Every kind that can be recorded, with its fields."""
+    parts = []
+    for kind, shape in SHAPES.items():
+        parts += [f"### {kind.value}", "", "| field | type | mandatory | meaning |", "|---|---|---|---|"]
+        for each in shape:
+            type_ = " or ".join(f"`{choice}`" for choice in each.choices) or each.type.value
+            parts.append(f"| `{each.name}` | {type_} | {'yes' if each.mandatory else ''} | {each.meaning} |")
+        parts.append("")
+    return "\n".join(parts)
 
 
 def commands_page() -> str:

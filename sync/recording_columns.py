@@ -13,6 +13,8 @@ from sync.fields import ColumnType, ValueType
 from sync.near_names import did_you_mean
 from sync.recording import instant
 
+_LARGEST = 2**63 - 1
+
 
 def column_values(
     given: Mapping[str, Any], replicated: Mapping[str, ColumnType], allowed: Collection[str]
@@ -39,7 +41,7 @@ def column_values(
 
 
 class _Expected(ValueError):
-    pass
+    """Says in words what is expected."""
 
 
 def as_json(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -68,9 +70,9 @@ def _typed(type_: ColumnType, given: Any) -> Any:
     if type_.value is ValueType.BOOLEAN:
         return _boolean(word)
     if type_.value is ValueType.INTEGER:
-        return int(word)
+        return _integer(word)
     if type_.value is ValueType.DECIMAL:
-        return Decimal(word)
+        return _decimal(word)
     if type_.value is ValueType.DATE:
         return date.fromisoformat(word)
     return _text(type_, word)
@@ -82,6 +84,20 @@ def _text(type_: ColumnType, word: str) -> str:
     if "\x00" in word:
         raise _Expected("a text without null characters is expected")
     return word
+
+
+def _integer(word: str) -> int:
+    value = int(word)
+    if abs(value) > _LARGEST:
+        raise ValueError
+    return value
+
+
+def _decimal(word: str) -> Decimal:
+    value = Decimal(word)
+    if not value.is_finite():
+        raise ValueError
+    return value
 
 
 def _boolean(word: str) -> bool:
