@@ -113,6 +113,18 @@ def test_a_protected_field_is_shown_and_not_written(client: Client, calm: Sandbo
     assert record["_acl"]["fields"] == acl == {"mkt_score_c": {"write": "no", "create": "no"}}
 
 
+def test_conn_3_a_right_that_a_role_takes_stands_in_the_metadata(client: Client, calm: SandboxControl) -> None:
+    record_id = calm.create("mkt_Visit", {"name": "v"})
+    calm.deny("mkt_sync", "mkt_Visit", "create")
+    try:
+        acl = client.good("GET", "metadata?module_filter=mkt_Visit")["modules"]["mkt_Visit"]["acl"]
+        made, changed = client.call("POST", "mkt_Visit", {"name": "w"}), client.call("PUT", f"mkt_Visit/{record_id}", {"name": "w"})
+    finally:
+        calm.deny("mkt_sync", "mkt_Visit", "create", denied=False)
+    assert acl == {"fields": {}, "create": "no"}
+    assert (made.status_code, changed.status_code) == (403, 200)
+
+
 def test_calculated_fields_are_ignored_without_a_word(client: Client, calm: SandboxControl) -> None:
     target = client.good("POST", "ProspectLists", {"name": "L", "list_type": "default", "entry_count": 99})
     assert target["entry_count"] is None
