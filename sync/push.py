@@ -124,7 +124,8 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where one row of the outbox stands. `attempts`: how often it was refused since it last changed; `next_try_at`: UTC, None: at once."""
+    """Where one row of the outbox stands. `attempts`: how often it was refused since it last changed. `next_try_at`: UTC, None: at once;
+    of a row that is `sending` it means that what became of an attempt before this one is not known."""
 
     version: int
     state: State
@@ -158,8 +159,8 @@ def next_try(attempts: int, most_attempts: int, now: datetime) -> datetime | Non
     return now + timedelta(minutes=_PAUSES_MINUTES[min(attempts, len(_PAUSES_MINUTES)) - 1])
 
 
-def settled(row: Standing, receipt: Receipt, now: datetime, most_attempts: int, *, doubtful: bool = False) -> Standing:
-    """Where a row stands after its receipt (PUSH-2, PUSH-4). `doubtful`: what became of an attempt before this one is not known.
+def settled(row: Standing, receipt: Receipt, now: datetime, most_attempts: int) -> Standing:
+    """Where a row stands after its receipt (PUSH-2, PUSH-4). Doubtful: what became of an attempt before this one is not known.
 
     | receipt   | row                        | becomes                                                              |
     |-----------|----------------------------|----------------------------------------------------------------------|
@@ -176,8 +177,9 @@ def settled(row: Standing, receipt: Receipt, now: datetime, most_attempts: int, 
     if same and row.state is State.ACKNOWLEDGED:
         return row
     if receipt.outcome is Outcome.POSTPONED:
-        before = State.REFUSED if row.attempts else State.PENDING
-        return replace(row, state=State.SENDING if doubtful else before)
+        if row.state is State.SENDING and row.next_try_at is not None:
+            return row
+        return replace(row, state=State.REFUSED if row.attempts else State.PENDING)
     if receipt.outcome is Outcome.ACCEPTED:
         taken = State.ACKNOWLEDGED if same else State.PENDING
         return replace(row, state=taken, next_try_at=None, remote_id=receipt.remote_id or row.remote_id, refusal="")

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, false, func, insert, literal, or_, select, true, update
 
 from adapters.market.lists import move_members
+from adapters.market.outbox_merging import move_activity
 from adapters.market.schema import contacts, opportunities
 from adapters.market.schema_books import consent_ledger, crm_links, outbox
 from adapters.market.types import BIGINT, INSTANT, KEY
@@ -30,12 +31,13 @@ def merge_pairs(connection: Connection, pairs: dict[int, int], who: str, now: da
     alone. → how many rows were merged away.
     """
     ends = {loser: _end(connection, loser, pairs) for loser in pairs}
-    moves = [{"loser": loser, "winner": winner, "now": now} for loser, winner in ends.items() if loser != winner]
+    moves: list[dict[str, Any]] = [{"loser": loser, "winner": winner, "now": now} for loser, winner in ends.items() if loser != winner]
     moves = [move for move in moves if not _is_merged(connection, move)]
     statements = (*_consent(who), *_references(), _farewell())
     for move in moves:  # one after the other: a winner that the first loser put out is out for the second
         for statement in statements:
             connection.execute(statement, move)
+        move_activity(connection, move["loser"], move["winner"], now)
     return len(moves)
 
 
@@ -84,12 +86,11 @@ def _consent(who: str) -> tuple[Any, Any]:
 
 
 def _references() -> tuple[Any, ...]:
-    """Links, opportunities and what waits in the outbox. The ledger stays: it is history."""
+    """Links and opportunities. The ledger stays: it is history."""
     links = update(crm_links).where(crm_links.c.market_id == _LOSER, or_(*(crm_links.c.kind == kind for kind in _PEOPLE)))
     return (
         links.values(market_id=_WINNER, origin=false()),  # the loser's record did not make the winner's row
         update(opportunities).where(opportunities.c.contact_id == _LOSER).values(contact_id=_WINNER, updated_at=_NOW),
-        update(outbox).where(outbox.c.contact_id == _LOSER).values(contact_id=_WINNER),
         move_members(_LOSER, _WINNER, _PEOPLE),
         update(contacts).where(contacts.c.merged_into == _LOSER).values(merged_into=_WINNER),
     )

@@ -117,18 +117,16 @@ class Outbox:
         crm_now: datetime,
         most_attempts: int,
         create_as: Kind = Kind.LEAD,
-        repeated: Collection[int] = (),
     ) -> Settled:
         """What the CRM said, in one transaction (PUSH-2, PUSH-4); `sync.push.settled` decides. Again with the same receipts is harmless.
 
         `at`: our clock, UTC; `crm_now`: the CRM's after the writes, which counts for opt-outs (CONSENT-5). `kind`: as the rows were sent;
-        the records of accepted new leads are linked as `create_as`. `repeated`: rows that were collected as such: postponed once more,
-        they stay in doubt.
+        the records of accepted new leads are linked as `create_as`.
         """
         with self._database.writing() as connection:
             if kind is Kind.NEW_LEAD:
                 link_created(connection, connector, create_as, receipts, at)
-            return settle(connection, receipts, at=at, crm_now=crm_now, most_attempts=most_attempts, doubtful=frozenset(repeated))
+            return settle(connection, receipts, at=at, crm_now=crm_now, most_attempts=most_attempts)
 
     # -- the operator's desk ----------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, case, insert, null, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from adapters.market.consent_facts import PEOPLES_KINDS
@@ -37,11 +37,12 @@ class Settled:
 
 
 def mark_sending(connection: Connection, outbox_ids: Collection[int], at: datetime) -> int:
-    """See `Outbox.mark_sending`."""
-    marked = 0
+    """See `Outbox.mark_sending`. A row that is `sending` already is in doubt, and says so by its `next_try_at`, which it does not need."""
+    is_sending, marked = outbox.c.state == State.SENDING.value, 0
+    doubt = case((is_sending, outbox.c.tried_at), else_=null())
     for some in in_batches(outbox_ids):
         rows = update(outbox).where(outbox.c.outbox_id.in_(some), outbox.c.state.in_(_SENDABLE))
-        marked += connection.execute(rows.values(state=State.SENDING.value, tried_at=at)).rowcount
+        marked += connection.execute(rows.values(state=State.SENDING.value, tried_at=at, next_try_at=doubt)).rowcount
     return marked
 
 
@@ -52,15 +53,11 @@ def settle(
     at: datetime,
     crm_now: datetime,
     most_attempts: int,
-    doubtful: Collection[int],
 ) -> Settled:
     """See `Outbox.settle`. A receipt of a row that is gone (merged, purged) changes nothing."""
     before = _standings(connection, [receipt.outbox_id for receipt in receipts])
     known = [receipt for receipt in receipts if receipt.outbox_id in before]
-    after = {
-        receipt.outbox_id: settled(before[receipt.outbox_id], receipt, at, most_attempts, doubtful=receipt.outbox_id in doubtful)
-        for receipt in known
-    }
+    after = {receipt.outbox_id: settled(before[receipt.outbox_id], receipt, at, most_attempts) for receipt in known}
     taken = [row for row, standing in after.items() if standing.state is State.ACKNOWLEDGED]
     acknowledge(connection, taken, crm_now)
     changed = {row: standing for row, standing in after.items() if standing != before[row]}

@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, Connection, Select, Table, delete, func, or_, select, true, update
+from sqlalchemy import Column, Connection, Select, Table, and_, delete, func, or_, select, true, update
 
+from adapters.market.consent_facts import OPT_OUT
 from adapters.market.database import Database
 from adapters.market.schema import NO_COMPANY, accounts, contacts, opportunities, users
-from adapters.market.schema_books import crm_links, cursors, field_catalogue, findings, parcels, quarantine
+from adapters.market.schema_books import crm_links, cursors, field_catalogue, findings, outbox, parcels, quarantine
 from adapters.market.schema_following import backfills, brakes, removals, schema_states, slices
 from adapters.market.schema_lists import marketing_list_members, marketing_lists
 from adapters.market.watch import Watched, put_on_watch
-from sync.records import PULL_ORDER
+from sync.records import PULL_ORDER, Kind
 
 _TABLES = {kind.table: [k.value for k in PULL_ORDER if k.table == kind.table] for kind in reversed(PULL_ORDER)}
 _BOOKS = (
@@ -48,13 +49,15 @@ class PurgeCounts:
 def purge(database: Database, connector: str, *, who: str, now: datetime) -> PurgeCounts:
     """One transaction. A row goes when a record of this connector made it and no other connector's record is linked to it.
 
-    What stays: rows that were in Market before (they lose the link), the ledger, the guarded watch, the outbox. Who had opted out
-    is put on the guarded watch, so that reading them in again makes nobody mailable (CONSENT-10). Raises MarketUnavailable.
+    What stays: rows that were in Market before (they lose the link), the ledger, the guarded watch, activity; of the outbox what this CRM
+    has acknowledged, so that nothing is made twice there, and opt-outs. Who had opted out is put on the guarded watch, so that reading
+    them in again makes nobody mailable (CONSENT-10). Raises MarketUnavailable.
     """
     removed: dict[str, int] = {}
     kept: dict[str, int] = {}
     with database.writing(bulk=True) as connection:
         guarded = put_on_watch(connection, list(_opted_out(connection, connector, who, now)))
+        _drop_waiting(connection, connector)
         for name in _TABLES:
             removed[name], kept[name] = _purge_table(connection, name, connector, now)
         own_lists = select(marketing_lists.c.list_id).where(marketing_lists.c.connector == connector)
@@ -62,6 +65,14 @@ def purge(database: Database, connector: str, *, who: str, now: datetime) -> Pur
         for book in _BOOKS:
             connection.execute(delete(book).where(book.c.connector == connector))
     return PurgeCounts(removed, kept, guarded)
+
+
+def _drop_waiting(connection: Connection, connector: str) -> None:
+    """What waits for this CRM, or for any about people who go. New leads go altogether: who stays is known there no more."""
+    waits = and_(outbox.c.state != "acknowledged", outbox.c.kind != OPT_OUT)
+    theirs = outbox.c.contact_id.in_(_own(contacts, connector))
+    new_lead = and_(outbox.c.connector == connector, outbox.c.kind == Kind.NEW_LEAD.value)
+    connection.execute(delete(outbox).where(or_(new_lead, and_(waits, or_(outbox.c.connector == connector, theirs)))))
 
 
 def _own(table: Table, connector: str) -> Select[Any]:

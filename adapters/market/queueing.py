@@ -90,7 +90,7 @@ def _again(value: Any, at: Any) -> dict[str, Any]:
         "value": value,
         "state": case((is_sending, literal(State.SENDING.value)), else_=literal(State.PENDING.value)),
         "attempts": 0,
-        "next_try_at": null(),
+        "next_try_at": case((is_sending, outbox.c.next_try_at), else_=null()),
         "refusal": null(),
         "waits_for": null(),
         "created_at": case((outbox.c.state == State.ACKNOWLEDGED.value, at), else_=outbox.c.created_at),

@@ -33,12 +33,12 @@ def test_push_2_push_4_what_a_receipt_makes_of_a_row(
     version: int, attempts: int, outcome: Outcome, final: bool, doubtful: bool, state: State, then: int
 ) -> None:
     """The row was sent at version 1."""
-    row = Standing(version, State.SENDING, attempts)
-    after = settled(row, Receipt(1, 1, outcome, "r", "no", final), NOW, 3, doubtful=doubtful)
+    row = Standing(version, State.SENDING, attempts, NOW if doubtful else None)
+    after = settled(row, Receipt(1, 1, outcome, "r", "no", final), NOW, 3)
     assert (after.state, after.attempts, after.version) == (state, then, version)
     assert after.remote_id == ("r" if outcome is A else "")
     assert after.refusal == ("no" if state in (State.REFUSED, State.PARKED) and outcome is R else "")
-    assert (after.next_try_at is not None) == (state is State.REFUSED and outcome is R)
+    assert (after.next_try_at is not None) == (state is State.SENDING or (state is State.REFUSED and outcome is R))
 
 
 def test_push_2_an_acknowledged_row_stays_whatever_else_is_said_of_that_version() -> None:

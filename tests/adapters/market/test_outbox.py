@@ -335,11 +335,16 @@ def test_push_4_each_row_has_its_own_outcome_and_a_final_refusal_parks_at_once(m
 
 
 def test_push_3_a_postponed_row_that_is_in_doubt_stays_so(market: Market) -> None:
+    """A row that no run was ever cut off with waits again as it did before."""
     row = visit(market)
     postponed = Receipt(row.outbox_id, 1, Outcome.POSTPONED)
-    settle(market, Kind.VISIT, postponed, repeated=[row.outbox_id])
+    market.outbox.mark_sending([row.outbox_id], LATER)  # by the next run: the first one died
+    assert settle(market, Kind.VISIT, postponed) == Settled(postponed=1)
     assert collect(market, Kind.VISIT)[0].repeated
+    settle(market, Kind.VISIT, refused(row))
+    market.outbox.mark_sending([row.outbox_id], LATER)
     settle(market, Kind.VISIT, postponed)
+    assert [(each.state, each.attempts) for each in market.outbox.rows(WhichRows(), limit=9)] == [("refused", 1)]
     assert not collect(market, Kind.VISIT)[0].repeated
 
 

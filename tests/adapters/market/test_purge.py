@@ -7,9 +7,10 @@ from typing import Any
 from adapters.market.columns import CatalogueEntry
 from adapters.market.engine import Market
 from adapters.market.purge import PurgeCounts
+from adapters.market.queueing import Queued, queue
 from sync.fields import TEXT
 from sync.records import Cursor, Kind
-from tests.adapters.market.building import AT, NOW, ask, commit, link, person, put, put_links
+from tests.adapters.market.building import AT, NOW, ask, commit, execute, link, person, put, put_links
 from tests.rows import MemoryRows
 
 
@@ -88,7 +89,7 @@ def test_opted_out_people_stay_unmailable_when_they_come_back(market: Market) ->
 
 
 def test_history_stays(market: Market) -> None:
-    """INIT-10: activity stays: the outbox, the ledger and the guarded watch."""
+    """INIT-10: the ledger, the guarded watch, and opt-outs that the CRM was to be told."""
     put(market, "contacts", person(1, opt_out=True))
     put_links(market, link("c1", 1))
     columns = ("connector", "kind", "contact_id", "crm_kind", "crm_id", "value", "created_at")
@@ -117,3 +118,19 @@ def test_purge_of_a_connector_that_brought_nothing_removes_nothing(market: Marke
     counts = purge(market, "nobody")
     assert set(counts.removed.values()) == {0}
     assert keys(market, "contacts") == [1]
+
+
+def test_what_waits_for_the_connector_goes_and_what_it_acknowledged_stays(market: Market) -> None:
+    """INIT-10: no row waits for ever for people who are gone; activity stays, and a later push of it makes nothing twice (PUSH-3)."""
+    put(market, "contacts", person(1), person(2, connector=None, crm_id=None))
+    put_links(market, link("c1", 1), link("c2", 2, origin=False))
+    execute(market, f"INSERT INTO web_visits (visit_id, event_id, contact_id, started_at) VALUES (1, 'v', 1, '{AT}')")
+    kinds = (Kind.VISIT, Kind.SCORE, Kind.NEW_LEAD)
+    with market.database.writing() as connection:
+        queue(connection, [Queued(name, kind, who, 1) for name in ("acme", "other") for kind in kinds for who in (1, 2)], NOW)
+    execute(market, "UPDATE outbox SET state = 'acknowledged' WHERE kind <> 'web visit'")
+    purge(market)
+    left = ask(market, "SELECT connector, kind, contact_id FROM outbox ORDER BY 1, 2, 3")
+    others = [("other", kind, who) for kind in ("new lead", "score") for who in (1, 2)]
+    assert left == [("acme", "score", 1), ("acme", "score", 2), *others, ("other", "web visit", 2)]
+    assert ask(market, "SELECT count(*) FROM web_visits") == [(1,)]
