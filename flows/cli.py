@@ -13,6 +13,7 @@ from flows.cli_desk import quarantine
 from flows.cli_errors import Terminal, telling_errors
 from flows.cli_look import status
 from flows.cli_operate import check, init, purge, sandbox
+from flows.cli_outbox import outbox
 from flows.cli_reconcile import reconcile
 from flows.cli_record import record
 from flows.cli_report import report
@@ -56,7 +57,7 @@ def cli(ctx: click.Context, config: str, verbose: bool) -> None:
     ctx.obj = Terminal(config, verbose)
 
 
-for _command in (demo, init, check, run, record, reconcile, status, quarantine, deletions, report, purge, consent, sandbox):
+for _command in (demo, init, check, run, record, reconcile, status, quarantine, outbox, deletions, report, purge, consent, sandbox):
     cli.add_command(_command)
 
 

@@ -40,6 +40,7 @@ def status(terminal: Terminal, connector: str | None, as_json: bool) -> None:
 
 
 def _as_json(terminal: Terminal, each: ConnectorStatus) -> dict[str, object]:
+    from tasks.outbox_desk import outbox_counts
     from tasks.reconciled import staleness_of
 
     kinds = {
@@ -57,6 +58,7 @@ def _as_json(terminal: Terminal, each: ConnectorStatus) -> dict[str, object]:
         "kinds": kinds,
         "reconciliation": asdict(staleness_of(terminal.config, each.name)),
         "backfills": [asdict(backfill) for backfill in each.backfills],
+        "outbox": [asdict(waiting) for waiting in outbox_counts(terminal.config, each.name)],
         "runs": [asdict(run) for run in each.runs],
     }
 
@@ -81,6 +83,7 @@ def plain(value: object) -> str:
 
 
 def _show_connector(terminal: Terminal, each: ConnectorStatus) -> None:
+    from flows.cli_outbox import show_waiting
     from tasks.reconciled import staleness_told
 
     state = click.style("initial sync complete", fg="green") if each.complete else click.style("initial sync not complete", fg="yellow")
@@ -97,6 +100,7 @@ def _show_connector(terminal: Terminal, each: ConnectorStatus) -> None:
         table(
             ["", "field", "column", "records done", "since"], [_backfill_row(one) for one in each.backfills], left=frozenset({0, 1, 2, 4})
         )
+    show_waiting(terminal, each.name)
     click.echo(f"\n{staleness_told(terminal.config, each.name)} {typed(terminal, 'reconcile')} compares.")
     heading("Last runs")
     rows = [
