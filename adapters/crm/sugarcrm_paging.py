@@ -48,8 +48,11 @@ class Place(msgspec.Struct, frozen=True, omit_defaults=True):
         return msgspec.json.encode(self).decode()
 
 
-class Mark(msgspec.Struct, frozen=True):
-    """What is read of each record: enough to see that the order is right."""
+class Mark(msgspec.Struct, frozen=True, gc=False):
+    """What is read of each record: enough to see that the order is right.
+
+    There are many at a time and none can be part of a cycle: Python's collector would look through the whole process again and again.
+    """
 
     id: str
     date_modified: str | None = None
