@@ -21,12 +21,13 @@ from sync.records import Rows
 
 WORTH_IT_ROWS = 20_000  # below, executemany is as quick and needs no file
 _SLICES = 4
+_SLICE_ROWS = 100_000  # at least: a transaction has few landing files, and a small load need not be shared out
 _MOST_ATTACHED = 9  # SQLite allows ten in all
 _numbers = count(1)
 
 
 def can_land(driver: sqlite3.Connection, rows: int) -> bool:
-    return rows >= WORTH_IT_ROWS and len(_attached(driver)) + _SLICES <= _MOST_ATTACHED
+    return rows >= WORTH_IT_ROWS and len(_attached(driver)) - (-rows // _rows_of_slice(rows)) <= _MOST_ATTACHED
 
 
 def land(driver: sqlite3.Connection, insert_from: str, rows: Rows) -> None:
@@ -66,10 +67,14 @@ def _attached(driver: sqlite3.Connection) -> list[str]:
     return [name for _, name, _ in driver.execute("PRAGMA database_list") if name.startswith("landing_")]
 
 
+def _rows_of_slice(rows: int) -> int:
+    return max(_SLICE_ROWS, -(-rows // _SLICES))
+
+
 def _write_slices(main: Path, rows: Rows, finished: queue.Queue[Path | BaseException | None], stop: threading.Event) -> None:
     try:
         reader = rows.arrow()
-        most = max(WORTH_IT_ROWS, -(-rows.count // _SLICES))
+        most = _rows_of_slice(rows.count)
         batches = iter(reader)
         for first in batches:
             path = main.with_name(f"{main.name}.landing-{os.getpid()}-{next(_numbers)}")

@@ -85,7 +85,7 @@ class Lookup:
         found = []
         person = [*_PERSON, opt_out_pending(connector), out_links()]
         for column, keys_ in ((contacts.c.email_key, email_keys), (contacts.c.contact_id, market_ids)):
-            if keys_ is not None and keys_.count:
+            if keys_ is not None:
                 with self._searching(select(contacts.c.contact_id), column, keys_) as (connection, keys):
                     if keys is not None:
                         found.append(fetch(connection, select(*person).where(column.in_(select(keys.c[0])))))
@@ -96,7 +96,7 @@ class Lookup:
         found = []
         people = crm_links.c.kind.in_(_PEOPLE)
         for column, keys_ in ((contacts.c.email_key, email_keys), (contacts.c.contact_id, market_ids)):
-            if keys_ is not None and keys_.count:
+            if keys_ is not None:
                 with self._searching(select(crm_links.c.crm_id).where(people), column, keys_) as (connection, keys):
                     if keys is not None:
                         ids = select(keys.c[0])
@@ -140,7 +140,7 @@ class Lookup:
     def _searching(self, probe: Select[Any], column: Column[Any], keys: Rows) -> Iterator[tuple[Connection, Table | None]]:
         """The keys as a temporary table; None when there is nothing to search, or nothing to search for."""
         with self._database.reading() as connection:
-            if keys.count == 0 or connection.execute(probe.limit(1)).first() is None:
+            if connection.execute(probe.limit(1)).first() is None or keys.count == 0:  # counting them is the dearer question
                 yield connection, None
             else:
                 with incoming(connection, [Column(keys.columns[0], column.type)], keys) as table:

@@ -68,6 +68,6 @@ def test_what_a_killed_process_left_is_removed(market: sqlite3.Connection, tmp_p
 
 def test_few_rows_or_too_many_landings_go_the_ordinary_way(market: sqlite3.Connection) -> None:
     assert not can_land(market, WORTH_IT_ROWS - 1)
-    for number in range(6):
+    for number in range(9):
         market.execute(f"ATTACH ':memory:' AS landing_test_{number}")
     assert not can_land(market, WORTH_IT_ROWS)
