@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from expectations.rules import EMAIL_LENGTH, EMAIL_PATTERN, ID_PATTERN, CheckRule, Expectation
 from expectations.sql import any_of, literal, rows_query
 from sync.gate import Severity
-from sync.outgoing import MAKES_RECORDS, NEEDS_ADDRESS, WORDS, WRITES_ADDRESS
+from sync.outgoing import MAKES_RECORDS, NEEDS_ADDRESS, WORDS, WRITES_ADDRESS, WRITES_FIELDS
 from sync.records import PEOPLE, Kind
 
 _INSTANT = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:?\d\d)?$"
@@ -28,8 +28,7 @@ def _rules(kind: Kind) -> Iterator[CheckRule]:
     yield _row_once()
     if kind in MAKES_RECORDS:
         yield from (_key_once(), _key_present(), _made_once())
-    if kind is not Kind.NEW_LEAD:
-        yield from (_target_present(), _target_well_formed())
+    yield from (_target_present(), _target_well_formed())
     if kind in WRITES_ADDRESS:
         yield from ((_address_present(),) if kind in NEEDS_ADDRESS else ())
         yield from (_address_well_formed(), _address_length())
@@ -39,7 +38,7 @@ def _rules(kind: Kind) -> Iterator[CheckRule]:
     yield from (_fits(), _choice_known())
     if kind is Kind.NEW_LEAD:
         yield from (_required_present(), _address_once())
-    elif kind is Kind.UPDATE:
+    if kind in WRITES_FIELDS:
         yield _something_to_write()
     else:
         yield _same_thing_once()
@@ -89,7 +88,7 @@ def _key_present() -> CheckRule:
         "push_key_present",
         "Each record that is to be made has its key",
         "Without a key of ours a record that was made just before a run died would be made again.",
-        f"remote_id = '' AND NOT regexp_full_match(push_key, {literal(ID_PATTERN)})",
+        f"makes AND remote_id = '' AND NOT regexp_full_match(push_key, {literal(ID_PATTERN)})",
         literal("push_key"),
         "push_key",
     )
@@ -123,7 +122,7 @@ def _address_present() -> CheckRule:
         "address_present",
         "Each row has an address",
         "Without an address nobody can say whether the CRM knows this person.",
-        f"address IS NULL OR regexp_full_match(address, {literal(_BLANK)})",
+        f"address_needed AND (address IS NULL OR regexp_full_match(address, {literal(_BLANK)}))",
         literal("address"),
         "address",
     )
@@ -223,7 +222,7 @@ def _choice_known() -> CheckRule:
 
 def _required_present() -> CheckRule:
     filled = f"SELECT 1 FROM said AS v WHERE v.seq = s.seq AND v.name = r.name AND NOT regexp_full_match(v.text, {literal(_BLANK)})"
-    lacking = f"FROM raw AS s, required AS r WHERE NOT EXISTS ({filled})"
+    lacking = f"FROM raw AS s, required AS r WHERE s.makes AND NOT EXISTS ({filled})"
     return _elsewhere(
         "required_present",
         "Each new lead has what the CRM demands",
@@ -238,7 +237,7 @@ def _something_to_write() -> CheckRule:
         "something_to_write",
         "Each update changes something",
         "None of the values that changed has a field in the CRM.",
-        "said_count = 0 AND address IS NULL",
+        "NOT makes AND said_count = 0 AND address IS NULL",
     )
 
 

@@ -69,6 +69,10 @@ class Writing(Protocol):
         """
         ...
 
+    def required(self, kind: Kind) -> frozenset[str]:
+        """Fields without which the CRM makes no person of a new lead, besides the address. Remembered likewise."""
+        ...
+
     def quota(self) -> Quota | None:
         """The allowance of calls as the last answer told it, else asked for; None where there is none."""
         ...

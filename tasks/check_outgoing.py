@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from prefect import task
 
 from adapters.market.held_back import held_back
 from adapters.staging import Parcel, outgoing
-from sync.crm import Writing
 from sync.gate import BatchContext, Verdict
-from sync.outgoing import MAKES_RECORDS
-from sync.records import PEOPLE, Kind, ParcelRef, RunRef
+from sync.mapping import combine
+from sync.outgoing import WRITES_FIELDS
+from sync.pushed_fields import pushed_rows
+from sync.records import Kind, ParcelRef, RunRef
+from sync.stock_mappings import STOCK_MAPPINGS
 from tasks.check import judge_parcel
 from tasks.progress import Step, tell
 from tasks.report import report_path
-from tasks.wiring import RETRY, installation, open_crm
+from tasks.wiring import RETRY, installation, open_crm, settings_of
 
 _NOTHING_TO_FIT = frozenset({Kind.OPT_OUT, Kind.SCORE})  # no text of ours gets there, and an opt-out does not wait for a description
 
@@ -27,7 +27,7 @@ def check_outgoing(run: RunRef, ref: ParcelRef) -> int:
     with installation(run.config).parcels.open(ref) as parcel:
         tell(Step(run.run_id, ref.kind.value, "check", 0, None))
         if ref.kind not in _NOTHING_TO_FIT:
-            ask_limits(cast(Writing, open_crm(run.config, run.connector)), parcel)
+            _ask_limits(run, parcel)
         verdict = check_parcel_of_outgoing(run, parcel)
         tell(Step(run.run_id, ref.kind.value, "check", verdict.staged_rows, verdict.staged_rows, ended=True))
     if not verdict.passed:
@@ -35,17 +35,23 @@ def check_outgoing(run: RunRef, ref: ParcelRef) -> int:
     return verdict.held_rows
 
 
-def ask_limits(crm: Writing, parcel: Parcel) -> None:
+def _ask_limits(run: RunRef, parcel: Parcel) -> None:
     """What the CRM takes at the place where this kind lands, as far as it says so."""
-    kind = parcel.ref.kind
+    kind, crm = parcel.ref.kind, open_crm(run.config, run.connector)
     outgoing.forget_limits(parcel)
-    if kind in MAKES_RECORDS:
-        choices = crm.choices(Kind.LEAD, outgoing.names(parcel)) if kind is Kind.NEW_LEAD else {}
-        outgoing.keep_limits(parcel, crm.limits(kind), choices)
-        return
-    for record in outgoing.target_kinds(parcel):
-        if record in PEOPLE:
-            outgoing.keep_limits(parcel, crm.limits(record), crm.choices(record, outgoing.names(parcel)), of=record)
+    if kind in WRITES_FIELDS:
+        for record in outgoing.record_kinds(parcel):
+            required = crm.required(record) & _written_fields(run) if record is Kind.NEW_LEAD else ()
+            outgoing.keep_limits(parcel, crm.limits(record), crm.choices(record, outgoing.names(parcel)), required, of=record)
+    else:
+        outgoing.keep_limits(parcel, crm.limits(kind), {})
+
+
+def _written_fields(run: RunRef) -> frozenset[str]:
+    """What a new lead gets from us. What the CRM demands beyond that nobody here can give."""
+    connector = settings_of(run)
+    mapping = combine(STOCK_MAPPINGS[connector.crm], connector.own_rows)
+    return frozenset(row.field for row in pushed_rows(connector.create_as, mapping, creates=True))
 
 
 def check_parcel_of_outgoing(run: RunRef, parcel: Parcel) -> Verdict:

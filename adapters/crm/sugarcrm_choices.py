@@ -12,11 +12,13 @@ from adapters.crm.sugarcrm_bulk import ask
 from adapters.crm.sugarcrm_memory import SchemaMemory
 from adapters.crm.sugarcrm_schema import MODULES, column_type, metadata
 from adapters.crm.sugarcrm_session import SugarApi
-from sync.activity_objects import objects_for
+from sync.activity_objects import Belongs, objects_for
 from sync.errors import ContractBroken
 from sync.push_settings import SinkSettings
 from sync.records import Kind
 
+_PEOPLE = (Kind.LEAD, Kind.CONTACT, Kind.NEW_LEAD, Kind.UPDATE)
+_GIVEN = frozenset({"id", "email", "email1"})
 _DROP_DOWNS = frozenset({"enum", "radioenum", "dynamicenum", "multienum"})
 
 
@@ -44,15 +46,20 @@ class SugarChoices:
         """Of people: CRM field → most characters, the least of the modules that may be written. Of activities: value → most characters.
         The CRM's own activities have a name that is cut here, and a text without limit."""
         found: dict[str, int] = {}
-        if kind in (Kind.NEW_LEAD, Kind.UPDATE):
+        if kind in _PEOPLE:
             for module in self._people(kind):
-                for name, most in self._lengths(module).items():
+                for name, most in self._described("lengths", module).items():
                     found[name] = min(most, found.get(name, most))
             return found
-        for thing in objects_for(kind, self.sinks.of(kind))[:1]:
-            lengths = self._lengths(thing.named(self.sinks.object_prefix))
-            found |= {each.value: lengths[each.name] for each in thing.fields if each.name in lengths}
+        for thing in objects_for(kind, self.sinks.of(kind)):
+            lengths = self._described("lengths", thing.named(self.sinks.object_prefix))
+            part = "page_views." if thing.belongs_to is Belongs.VISIT else ""
+            found |= {f"{part}{each.value}": lengths[each.name] for each in thing.fields if each.name in lengths}
         return found
+
+    def required(self, kind: Kind) -> frozenset[str]:
+        """What the metadata calls required and gives no value of its own. An address has its own place in a push."""
+        return frozenset(name for module in self._people(kind) for name in self._described("required", module))
 
     def _people(self, kind: Kind) -> tuple[str, ...]:
         if kind in (Kind.LEAD, Kind.CONTACT):
@@ -82,21 +89,29 @@ class SugarChoices:
                 raise self.api.wire.error(part.answer, user=self.api.session.username, subject=f"{module}.{name}")
         return found
 
-    def _lengths(self, module: str) -> dict[str, int]:
-        key, told = f"lengths {module}", self.memory.told()
-        if key not in told:
+    def _described(self, what: str, module: str) -> Any:
+        """`lengths`: field → most characters; `required`: names of fields. One call tells both."""
+        told = self.memory.told()
+        if f"{what} {module}" not in told:
             print_ = self.memory.fingerprint or self.fingerprint()
             fields = metadata(self.api, [module]).get(module, {}).get("fields") or {}
-            told = {key: {name: length for name, each in fields.items() if (length := _length(each))}}
+            lengths = {name: length for name, each in fields.items() if (length := _length(each))}
+            told = {f"lengths {module}": lengths, f"required {module}": [name for name, each in fields.items() if _required(name, each)]}
             self.memory.keep(print_, told)
-        found: dict[str, int] = told[key]
-        return found
+        return told[f"{what} {module}"]
 
 
 def _length(definition: object) -> int | None:
     if not isinstance(definition, dict) or definition.get("type") in _DROP_DOWNS:
         return None
     return column_type(definition).length
+
+
+def _required(name: str, definition: object) -> bool:
+    """PHP writes a truth in several ways. The address and the id are given in other ways."""
+    if not isinstance(definition, dict) or name in _GIVEN or definition.get("default") not in (None, ""):
+        return False
+    return definition.get("required") in (True, 1, "1", "true") and definition.get("source") != "non-db"
 
 
 def _choice(module: str, field: str) -> str:

@@ -71,6 +71,10 @@ class SugarWriting:
         """One call per module that is not known yet."""
         return self._choices.limits(kind)
 
+    def required(self, kind: Kind) -> frozenset[str]:
+        """No call after `limits` of the same kind."""
+        return self._choices.required(kind)
+
     def quota(self) -> Quota | None:
         """Sugar has no allowance of its own; what the operator set for the day, if anything. No call."""
         return self._daily.quota() if self._daily else None

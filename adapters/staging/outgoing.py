@@ -23,9 +23,9 @@ from adapters.staging.outgoing_json import clean, clean_text, from_json, to_json
 from adapters.staging.parcel import Parcel, ParcelStore
 from sync.errors import GateRejected
 from sync.held import what_is_wrong
-from sync.outgoing import FINAL_RULES, HELD_BACK, counts_only, last_counts, needs_target, said, same_thing
+from sync.outgoing import FINAL_RULES, HELD_BACK, MAKES_RECORDS, NEEDS_ADDRESS, last_counts, needs_target, said, same_thing
 from sync.push import Outcome, Outgoing, Receipt, Target
-from sync.records import Kind, ParcelRef
+from sync.records import PEOPLE, Kind, ParcelRef
 
 CHECKED = "checked"
 
@@ -33,13 +33,15 @@ _RAW: Mapping[str, pa.DataType] = {
     "seq": pa.int64(),
     "outbox_id": pa.int64(),
     "version": pa.int64(),
+    "kind": pa.string(),  # a new lead whom the CRM turned out to know is a record update
     "push_key": pa.string(),
     "remote_id": pa.string(),
     "target_kind": pa.string(),
     "target_id": pa.string(),
     "target_count": pa.int64(),
+    "makes": pa.bool_(),
     "target_needed": pa.bool_(),
-    "counts_only": pa.bool_(),
+    "address_needed": pa.bool_(),
     "address": pa.string(),
     "said_count": pa.int64(),
     "same_thing": pa.string(),
@@ -75,7 +77,7 @@ _TABLES = (
     "CREATE TABLE receipts (outbox_id BIGINT PRIMARY KEY, version BIGINT, outcome VARCHAR, remote_id VARCHAR, said VARCHAR, final BOOLEAN)",
 )
 _DONE = f"SELECT outbox_id FROM receipts WHERE outcome <> '{Outcome.POSTPONED}'"
-_WHOLE = "SELECT seq, outbox_id, version, push_key, content, remote_id, repeated FROM raw"
+_WHOLE = "SELECT seq, outbox_id, version, kind, push_key, content, remote_id, repeated FROM raw"
 _TO_SEND = f"{_WHOLE} WHERE seq NOT IN (SELECT seq FROM set_aside) AND outbox_id NOT IN ({_DONE}) ORDER BY seq"
 _HELD = f"""
 SELECT raw.outbox_id, raw.version, set_aside.rule, set_aside.reason, coalesce(set_aside.column_name, ''), coalesce(set_aside.value, '')
@@ -84,8 +86,9 @@ FROM raw JOIN set_aside USING (seq) WHERE raw.outbox_id NOT IN ({_DONE}) ORDER B
 
 
 def stage(store: ParcelStore, connector: str, kind: Kind, purpose: str, rows: Sequence[Outgoing]) -> ParcelRef:
-    """A new parcel with these rows of one kind; whatever lay at its place is gone. Nothing can be sent from it before it is checked.
+    """A new parcel with these rows, which were queued as one kind; whatever lay at its place is gone.
 
+    Nothing can be sent from it before it is checked.
     NUL characters are removed from texts. TypeError: a value can't be written down as JSON or a decimal.
     """
     tidy = [_tidy(row) for row in rows]
@@ -111,13 +114,15 @@ def _raw(seq: int, row: Outgoing) -> tuple[object, ...]:
         seq,
         row.outbox_id,
         row.version,
+        row.kind.value,
         row.push_key,
         row.remote_id,
         first.kind.value if first else "",
         first.crm_id if first else "",
         len(row.targets),
+        row.kind in MAKES_RECORDS,
         needs_target(row),
-        counts_only(row),
+        row.kind in NEEDS_ADDRESS,
         None if address is None else str(address),
         sum(1 for _ in said(row)),
         same_thing(row),
@@ -128,7 +133,7 @@ def _raw(seq: int, row: Outgoing) -> tuple[object, ...]:
 
 
 def _said(seq: int, row: Outgoing) -> Iterator[tuple[object, ...]]:
-    kind = row.targets[0].kind.value if row.targets else ""
+    kind = row.targets[0].kind.value if row.targets else row.kind.value
     return ((seq, each.name, each.text, each.type, each.wanted, each.needed, kind) for each in said(row))
 
 
@@ -142,9 +147,11 @@ def outbox_ids(parcel: Parcel) -> tuple[int, ...]:
     return tuple(outbox_id for (outbox_id,) in parcel.execute("SELECT outbox_id FROM raw ORDER BY seq").fetchall())
 
 
-def target_kinds(parcel: Parcel) -> tuple[Kind, ...]:
-    """The kinds of record that this batch writes to or is about."""
-    return tuple(Kind(kind) for (kind,) in parcel.execute("SELECT DISTINCT kind FROM targets ORDER BY kind").fetchall())
+def record_kinds(parcel: Parcel) -> tuple[Kind, ...]:
+    """The kinds of record that the rows are about; of a row that makes a person, new lead."""
+    rows = parcel.execute("SELECT DISTINCT CASE WHEN target_count = 0 THEN kind ELSE target_kind END AS record FROM raw ORDER BY record")
+    known = {kind.value for kind in (*PEOPLE, Kind.NEW_LEAD)}
+    return tuple(Kind(record) for (record,) in rows.fetchall() if record in known)
 
 
 def names(parcel: Parcel) -> tuple[str, ...]:
@@ -162,7 +169,7 @@ def keep_limits(
 ) -> None:
     """What the CRM takes: value → most characters, drop-down → its values, and fields that a new record must have.
 
-    `of`: only for rows about this kind of record; None: for all rows. Several calls add up; `forget_limits` starts afresh.
+    `of`: only for rows about this kind of record, or for new leads; None: for all rows. Calls add up; `forget_limits` starts afresh.
     """
     kind = of.value if of else ""
     long = [(kind, name, characters) for name, characters in lengths.items()]
@@ -196,8 +203,8 @@ def outgoing(parcel: Parcel) -> tuple[Outgoing, ...]:
     for seq, kind, crm_id in parcel.execute("SELECT seq, kind, crm_id FROM targets").fetchall():
         targets.setdefault(seq, []).append(Target(Kind(kind), crm_id))
     return tuple(
-        Outgoing(outbox_id, version, parcel.ref.kind, key, from_json(content), tuple(targets.get(seq, ())), remote_id, bool(repeated))
-        for seq, outbox_id, version, key, content, remote_id, repeated in parcel.execute(_TO_SEND).fetchall()
+        Outgoing(outbox_id, version, Kind(kind), key, from_json(content), tuple(targets.get(seq, ())), remote_id, bool(repeated))
+        for seq, outbox_id, version, kind, key, content, remote_id, repeated in parcel.execute(_TO_SEND).fetchall()
     )
 
 

@@ -255,7 +255,7 @@ def test_gate_2_limits_hold_for_the_kind_of_record_that_is_written() -> None:
     with TemporaryDirectory() as folder:
         store, ref = staged(Path(folder), Kind.UPDATE, [lead, contact])
         with store.open(ref) as parcel:
-            assert outgoing.target_kinds(parcel) == (Kind.CONTACT, Kind.LEAD)
+            assert outgoing.record_kinds(parcel) == (Kind.CONTACT, Kind.LEAD)
             assert outgoing.names(parcel) == ("title",)
             outgoing.keep_limits(parcel, {"title": 3}, {})
             outgoing.forget_limits(parcel)
