@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from sync.crm import CheckLine, Crm
-from sync.errors import MarketsyncError
+from sync.errors import AccessDenied, MarketsyncError
 from sync.fields import ObjectSchema
 from sync.filters import refuse_impossible_filters
 from sync.mapping import combine, readings
@@ -50,7 +50,10 @@ def score_lines(crm: Crm, connector: ConnectorSettings) -> tuple[CheckLine, ...]
         return ()
     scores = connector.scores or STOCK_SCORES.get(connector.crm, {})
     wanted = {name: profile for profile, each in scores.items() for name in (each.field, each.date_field) if name}
-    described = crm.describe(SCORED)
+    try:
+        described = crm.describe(SCORED)
+    except AccessDenied as error:
+        return (_line("score fields", error),)
     return tuple(_score_line(kind, name, profile, described[kind]) for name, profile in wanted.items() for kind in SCORED)
 
 

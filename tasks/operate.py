@@ -134,7 +134,7 @@ def check_connector(config: str, name: str) -> tuple[CheckLine, ...]:
         market,
         *probe.lines,
         *(field_lines(crm, connector, connector.pull.kinds()) if probe.ok else ()),
-        *(score_lines(crm, connector) if probe.ok else ()),
+        *(score_lines(crm, connector)),
     )
 
 

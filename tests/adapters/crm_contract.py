@@ -24,6 +24,7 @@ ALWAYS = Window()
 EVERYBODY = Filter()
 DAY = datetime(2026, 8, 1, tzinfo=UTC)
 FAULTS = ("429 with Retry-After", "503 with HTML", "page with 200", "truncated", "damaged gzip", "reset")
+WRITE_FAULTS = ("reset after commit", "time-out with late success", "answer cut short", "dies half-way", "reset", "busy", "session ends")
 
 
 class Bench(ABC):
@@ -104,6 +105,30 @@ class Bench(ABC):
     @abstractmethod
     def failures(self) -> int:
         """How often `fail` has struck."""
+
+    @abstractmethod
+    def person(self, kind: Kind, record_id: str, *addresses: str) -> None:
+        """A colleague makes a person with these addresses, the first one the primary."""
+
+    @abstractmethod
+    def opted_out(self, kind: Kind, record_id: str) -> set[str]:
+        """The addresses of this record that are out."""
+
+    @abstractmethod
+    def values_of(self, kind: Kind, record_id: str) -> dict[str, Any]:
+        """A record as the sandbox stores it."""
+
+    @abstractmethod
+    def landed(self, kind: Kind) -> list[str]:
+        """The records that pushes of this kind have made, by id. Without any sandbox's own records of that sort."""
+
+    @abstractmethod
+    def refuse(self, kind: Kind, words: str) -> None:
+        """The CRM refuses to make a record of this push kind whose text holds these words."""
+
+    @abstractmethod
+    def fail_writes(self, how: str, count: int = 1) -> None:
+        """The next so many calls that write fail: one of WRITE_FAULTS."""
 
     @abstractmethod
     def object_name(self, kind: Kind) -> str:

@@ -17,7 +17,7 @@ import requests
 from adapters.crm import ADAPTERS
 from adapters.crm.sugarcrm import SugarCrm
 from adapters.http import Patience
-from adapters.sandbox.sugarcrm import CALM, FaultRule, RunningSandbox, SugarSandboxSettings, start_sandbox
+from adapters.sandbox.sugarcrm import CALM, FaultRule, Hook, RunningSandbox, SugarSandboxSettings, start_sandbox
 from sync.crm import Crm
 from sync.records import Kind
 from tests.adapters.crm_contract import Bench, OpenBench
@@ -32,6 +32,25 @@ FAULT_RULES = {
     "truncated": {"kind": "truncate"},
     "damaged gzip": {"kind": "bad_gzip"},
     "reset": {"kind": "reset"},
+}
+WRITE_RULES: dict[str, dict[str, Any]] = {
+    "reset after commit": {"kind": "reset_after_commit"},
+    "time-out with late success": {"kind": "timeout_after_commit", "seconds": 1.0},
+    "answer cut short": {"kind": "truncate"},
+    "dies half-way": {"kind": "bulk_dies_after", "parts": 2, "status": 502},
+    "reset": {"kind": "reset"},
+    "busy": {"kind": "status", "status": 429, "retry_after_s": 3},
+    "session ends": {"kind": "expire_token"},
+}
+LANDS = {
+    Kind.NEW_LEAD: "Leads",
+    Kind.SENT: "mkt_EmailActivity",
+    Kind.TASK: "Tasks",
+    Kind.VISIT: "mkt_Visit",
+    Kind.COMPLETION: "mkt_Completion",
+    Kind.REGISTRATION: "mkt_Registration",
+    Kind.OPENED: "mkt_Campaign",
+    Kind.CLICKED: "mkt_Campaign",
 }
 ELSEWHERE = """
 import json, sys
@@ -135,6 +154,27 @@ class SugarBench(Bench):
 
     def failures(self) -> int:
         return sum(rule["fired"] for rule in self.sandbox.control.fault_state())
+
+    def person(self, kind: Kind, record_id: str, *addresses: str) -> None:
+        entries = [{"email_address": one, "primary_address": number == 0} for number, one in enumerate(addresses)]
+        self.control("records/create", module=MODULES[kind], values={"id": record_id, "last_name": record_id, "email": entries})
+
+    def opted_out(self, kind: Kind, record_id: str) -> set[str]:
+        return {one["email_address"] for one in self.values_of(kind, record_id)["email"] if one["opt_out"]}
+
+    def values_of(self, kind: Kind, record_id: str) -> dict[str, Any]:
+        (found,) = self.control("dump", module=MODULES[kind], ids=[record_id], deleted=False)
+        return dict(found)
+
+    def landed(self, kind: Kind) -> list[str]:
+        return [row["id"] for row in self.control("dump", module=LANDS[kind], limit=10_000, deleted=False)]
+
+    def refuse(self, kind: Kind, words: str) -> None:
+        field = "last_name" if kind is Kind.NEW_LEAD else "name"
+        self.sandbox.control.set_hooks(Hook(LANDS[kind], field=field, matches=f".*{words}.*", refuse=f"No {words} here"))
+
+    def fail_writes(self, how: str, count: int = 1) -> None:
+        self.sandbox.control.set_faults(FaultRule(method="POST", path=r"/bulk$", count=count, **WRITE_RULES[how]))
 
     def object_name(self, kind: Kind) -> str:
         return MODULES[kind]

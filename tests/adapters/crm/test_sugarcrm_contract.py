@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.adapters.crm_contract import CalmSuite, HostileSuite
+from tests.adapters.crm_contract_push import CalmPushSuite, HostilePushSuite
 
 
 class TestSugarCrmCalm(CalmSuite):
@@ -11,3 +12,11 @@ class TestSugarCrmCalm(CalmSuite):
 
 class TestSugarCrmHostile(HostileSuite):
     """CONN-4, PULL-3."""
+
+
+class TestSugarCrmCalmPush(CalmPushSuite):
+    """PUSH-3, PUSH-4, PUSH-7, CONSENT-8, SINK-1, SINK-2."""
+
+
+class TestSugarCrmHostilePush(HostilePushSuite):
+    """PUSH-2, PUSH-3."""
