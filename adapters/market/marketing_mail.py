@@ -9,6 +9,7 @@ from sqlalchemy import Connection, RowMapping, bindparam, select, update
 
 from adapters.market.marketing_batch import Batch, insert_rows, references, rows_by, settle_known, winners
 from adapters.market.marketing_people import addresses_of, find_people
+from adapters.market.outbox_ready import unblock
 from adapters.market.schema import contacts
 from adapters.market.schema_marketing import campaigns, email_events, email_sends
 from adapters.market.types import BIGINT, INSTANT
@@ -79,6 +80,9 @@ def record_deliveries(batch: Batch, kind: Recordable) -> None:
         row |= {"delivery_status": status, "delivery_message": message, "delivery_at": at}
         changed[row["event_id"]] = row
     _write_deliveries(batch, list(changed.values()))
+    people = select(contacts.c.contact_id).where(contacts.c.contact_id.in_({row["contact_id"] for row in changed.values()}))
+    for to in batch.destinations:  # also where the option is off now: it was on when the mail was queued
+        unblock(batch.connection, to.connector, people)
     _tell_people(batch, list(changed.values()))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from adapters.market.engine import Market, open_market
+from adapters.market.engine import Market, metadata, open_market
 from sync.records import Kind
 from tests.adapters.market.building import AT, NOW, ask, execute, link, person, put, put_links
 from tests.adapters.market.recording import ACME, NATIVE, QUIET, at, record, waiting, why
@@ -374,3 +374,54 @@ def test_push_1_two_connectors_wait_each_by_its_own_options(world: Market) -> No
     told = record(world, "completions", completion("c1", "ann@x.test", title="Head"), to=(ACME, other))
     assert told.queued == {"record update": 1, "new lead": 1, "landing page completion": 1}
     assert ask(world, "SELECT connector FROM outbox WHERE kind = 'new lead'") == [("other",)]
+
+
+def _day() -> list[tuple[str, list[dict[str, Any]]]]:
+    """Something of every kind that is recognised when it comes again."""
+    visit = {"event_id": "v1", "address": "zoe@x.test", "started_at": at(9), "pages": [{"url": "/a", "at": at(9)}]}
+    return [
+        ("campaigns", [{"campaign_key": "summer", "name": "Summer"}]),
+        ("sends", [send(), send("s2", "bob@x.test", delivery_status="delivered")]),
+        ("leads", [{"address": "new@x.test"}]),
+        ("scores", [{"event_id": "p1", "contact_id": 1, "profile": "default", "score": 5, "at": at(9)}]),
+        ("deliveries", [{"send": "s1", "at": at(9)}]),
+        ("bounces", [{"send": "s2", "at": at(9), "message": "gone"}]),
+        ("opens", [{"event_id": "o1", "send": "s1", "at": at(10)}]),
+        ("clicks", [{"event_id": "k1", "send": "s1", "at": at(10), "url": "/a"}]),
+        ("visits", [visit]),
+        ("page-views", [{"event_id": "w1", "visit": "v1", "url": "/b", "at": at(9, 1)}]),
+        ("completions", [completion("c1", "zoe@x.test", first_name="Zoe")]),
+        ("registrations", [{"event_id": "r1", "event": "fair", "address": "ann@x.test", "registered_at": at(8)}]),
+        ("attendance", [{"event_id": f"a{n}", "event": "fair", "contact_id": n, "attended_at": at(12)} for n in (1, 2)]),
+        ("tasks", [{"event_id": "t1", "contact_id": 1, "subject": "Call"}]),
+        (
+            "unsubscribes",
+            [{"address": "ann@x.test", "at": at(13), "why": "clicked"}, {"address": "far@x.test", "at": at(13), "why": "letter"}],
+        ),
+        ("resubscribes", [{"contact_id": 1, "at": at(14), "why": "form"}]),
+    ]
+
+
+def test_push_1_a_whole_day_that_is_recorded_again_changes_nothing(world: Market) -> None:
+    """CONSENT-10: the old opt-out does not undo the newer re-subscribe, nor the other way round."""
+
+    def tables() -> dict[str, list[tuple[Any, ...]]]:
+        names = [name for name, table in metadata.tables.items() if name != "key_sequences" and len(table.columns)]
+        return {name: sorted(ask(world, f'SELECT * FROM "{name}"'), key=repr) for name in names}
+
+    for kind, lines in _day():
+        told = record(world, kind, *lines)
+        assert (told.recorded, told.refused) == (len(lines), ()), kind
+    before = tables()
+    for kind, lines in _day():
+        told = record(world, kind, *lines)
+        assert (told.recorded, told.known, told.refused, told.queued) == (0, len(lines), (), {}), kind
+    assert tables() == before
+    assert world.consent.violations() == ()
+
+
+def test_push_es_a_delivery_frees_a_mail_that_was_queued_while_the_option_was_on(world: Market) -> None:
+    record(world, "sends", send())
+    execute(world, "UPDATE outbox SET waits_for = 'delivery'")
+    record(world, "deliveries", {"send": "s1", "at": at(9)}, to=(QUIET,))
+    assert ask(world, "SELECT waits_for, version FROM outbox") == [(None, 1)]
