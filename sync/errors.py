@@ -111,7 +111,7 @@ class GapError(MarketsyncError):
 
 
 class GateRejected(MarketsyncError):
-    """A batch failed its checks; nothing of it was committed and the cursor stays (GATE-3)."""
+    """A batch failed its checks; nothing of it was committed or sent, and the cursor stays (GATE-3)."""
 
     exit_code = 11
 
