@@ -37,7 +37,7 @@ class Terminal:
 
     @property
     def stopped(self) -> bool:
-        """Whether Ctrl-C came, whatever error it became on its way."""
+        """Whether Ctrl-C or SIGTERM came, whatever error it became on its way."""
         return self.stopping is not None and self.stopping.asked
 
     @property
@@ -67,7 +67,7 @@ class _Telling(AbstractContextManager[None]):
             raise SystemExit(known.exit_code) from None
         if terminal.stopped or not isinstance(error, Exception):
             click.echo(click.style("\nStopped. ", fg="yellow", bold=True) + (terminal.advice or _GO_ON), err=True)
-            raise SystemExit(STOPPED) from None
+            raise SystemExit(terminal.stopping.code if terminal.stopping else STOPPED) from None
         _apologise(error, terminal)
         raise SystemExit(INTERNAL_ERROR) from None
 

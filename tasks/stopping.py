@@ -1,4 +1,4 @@
-"""Ctrl-C while a flow is at work: reading ends after the page that is under way, and what it brought is staged (INIT-7)."""
+"""Ctrl-C, or SIGTERM, while a flow is at work: reading ends after the page that is under way, and what it brought is staged (INIT-7)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from types import FrameType
 
 from tasks.progress import Step, listening
 
-STOPPED = 130
+STOPPED, TERMINATED = 130, 143  # exit codes, as shells know them: Ctrl-C, SIGTERM
 
 
 _at_work: list[Stopping] = []
@@ -29,10 +29,12 @@ def stop_reading() -> None:
 
 
 class Stopping:
-    """`asked`: somebody pressed Ctrl-C. Libraries turn the interrupt into errors of their own, so this is what tells them apart."""
+    """`asked`: somebody pressed Ctrl-C, or the machine ends the process. Libraries turn that into errors of their own, so this is what
+    tells them apart. `code`: what the process ends with."""
 
     def __init__(self, told: Callable[[], None]) -> None:
         self.asked = False
+        self.code = STOPPED
         self._told = told
 
     def interrupt(self, _number: int, _frame: FrameType | None) -> None:
@@ -44,6 +46,11 @@ class Stopping:
         threading.Thread(target=self._told, daemon=True).start()
         raise KeyboardInterrupt
 
+    def terminate(self, _number: int, _frame: FrameType | None) -> None:
+        """SIGTERM. While a flow runs Prefect hears it first, and hands it on when the flow has ended."""
+        self.asked, self.code = True, TERMINATED
+        raise KeyboardInterrupt
+
     def hear(self, step: Step) -> None:
         """Ends the threads that read; a signal reaches the main thread only."""
         if self.asked and step.verb == "extract" and not step.ended:
@@ -52,12 +59,13 @@ class Stopping:
 
 @contextmanager
 def stoppable(told: Callable[[], None]) -> Iterator[Stopping]:
-    """Ctrl-C raises KeyboardInterrupt here and ends the reading threads; `told` is called when it comes. Only the main thread can."""
+    """Ctrl-C and SIGTERM raise KeyboardInterrupt here and end the reading threads; `told` is called at Ctrl-C. Only the main thread can."""
     stopping = Stopping(told)
     if threading.current_thread() is not threading.main_thread():
         yield stopping
         return
     before = signal.signal(signal.SIGINT, stopping.interrupt)
+    before_term = signal.signal(signal.SIGTERM, stopping.terminate)
     try:
         with listening(stopping.hear):
             _at_work.append(stopping)
@@ -65,3 +73,4 @@ def stoppable(told: Callable[[], None]) -> Iterator[Stopping]:
     finally:
         _at_work.remove(stopping)
         signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGTERM, before_term)

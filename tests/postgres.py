@@ -57,6 +57,8 @@ def postgres_server() -> Iterator[str]:
     try:
         initdb = [programs / "initdb", "-D", data, "-U", "market", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
         _run(initdb, folder, become)
+        trusting = data / "pg_hba.conf"
+        trusting.write_text(f"host all guarded 127.0.0.1/32 scram-sha-256\n{trusting.read_text()}")  # one account has to give a password
         port = _free_port()
         settings = [f"-c{name}={value}" for name, value in _FAST.items()]
         command = [programs / "postgres", "-D", data, "-p", str(port), "-h", "127.0.0.1", "-k", folder, *settings]

@@ -383,8 +383,8 @@ def hold_back(crm: RunningSandbox, driver: Driver, place: Place) -> Iterator[Non
     assert driver.ask({"wait": first}) == {}
 
 
-def wait_until(true: Callable[[], bool]) -> None:
-    until = time.monotonic() + 30
+def wait_until(true: Callable[[], bool], most_s: float = 120) -> None:
+    until = time.monotonic() + most_s
     while not true():
         assert time.monotonic() < until
-        time.sleep(0.02)
+        time.sleep(0.05)

@@ -44,6 +44,14 @@ def test_a_run_that_is_told_to_end_stops_the_threads_that_read_init_7() -> None:
     assert not was_stopped()
 
 
+def test_sigterm_outside_of_a_flow_is_told_apart_from_ctrl_c_by_its_exit_code() -> None:
+    with stoppable(lambda: None) as stopping:
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGTERM)
+        assert (stopping.asked, stopping.code) == (True, 143)
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
 def test_where_no_signal_can_come_the_work_goes_on_all_the_same() -> None:
     asked: list[bool] = []
 
