@@ -19,6 +19,7 @@ BATCH_LINES = 1_000
 _ADDRESS = re.compile(r"[^\s@]+@[^\s@]+")
 _TRUE, _FALSE = ("true", "yes", "1"), ("false", "no", "0")
 _LARGEST = 2**63 - 1
+_MOST_DIGITS = 38
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +110,14 @@ def _value(each: RecordField, given: Any) -> Any:
 def _text(given: Any) -> str:
     if not isinstance(given, str):
         raise _Wrong("a text is expected")
-    if "\x00" in given:
-        raise _Wrong("a text without null characters is expected")
+    if not storable(given):
+        raise _Wrong("a text of whole characters, none of them null, is expected")
     return given.strip()
+
+
+def storable(text: str) -> bool:
+    """Whether a database takes it: no null characters, no halves of characters (JSON can spell both)."""
+    return "\x00" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def _address(given: Any) -> str:
@@ -151,9 +157,14 @@ def _number(given: Any) -> Decimal:
         value = Decimal(str(given).strip()) if isinstance(given, int | float | str | Decimal) and not isinstance(given, bool) else None
     except InvalidOperation:
         value = None
-    if value is None or not value.is_finite():
+    if value is None or not plain_number(value):
         raise _Wrong("a number is expected")
     return value
+
+
+def plain_number(value: Decimal) -> bool:
+    """Finite, and of a size that both databases keep digit for digit."""
+    return value.is_finite() and len(value.as_tuple().digits) <= _MOST_DIGITS and abs(value.adjusted()) <= _MOST_DIGITS
 
 
 def _boolean(given: Any) -> bool:
@@ -171,7 +182,8 @@ def _object(given: Any) -> dict[str, Any]:
 
 
 def _texts(given: Any) -> dict[str, str]:
-    return {name: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False) for name, value in _object(given).items()}
+    found = {name: value if isinstance(value, str) else json.dumps(value) for name, value in _object(given).items()}
+    return {_text(name): _text(value) for name, value in found.items()}
 
 
 def _pages(given: Any) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from typing import Any
 from sync.columns import FIXED_COLUMNS
 from sync.fields import ColumnType, ValueType
 from sync.near_names import did_you_mean
-from sync.recording import instant
+from sync.recording import instant, plain_number, storable
 
 _LARGEST = 2**63 - 1
 
@@ -81,8 +81,8 @@ def _typed(type_: ColumnType, given: Any) -> Any:
 def _text(type_: ColumnType, word: str) -> str:
     if type_.length is not None and len(word) > type_.length:
         raise _Expected(f"at most {type_.length} characters fit")
-    if "\x00" in word:
-        raise _Expected("a text without null characters is expected")
+    if not storable(word):
+        raise _Expected("a text of whole characters, none of them null, is expected")
     return word
 
 
@@ -95,7 +95,7 @@ def _integer(word: str) -> int:
 
 def _decimal(word: str) -> Decimal:
     value = Decimal(word)
-    if not value.is_finite():
+    if not plain_number(value):
         raise ValueError
     return value
 
@@ -117,4 +117,5 @@ def _json_text(type_: ColumnType, given: Any) -> str:
     value = json.loads(given) if isinstance(given, str) else given
     if type_.value is ValueType.LIST and not (isinstance(value, list) and all(isinstance(part, str) for part in value)):
         raise _Expected("a JSON array of texts is expected")
-    return json.dumps(value, ensure_ascii=False)
+    text = json.dumps(value, ensure_ascii=False)
+    return text if storable(text) else json.dumps(value)
