@@ -253,9 +253,10 @@ class HttpClient:
         if answer.is_json or answer.is_empty or answer.status == TOO_LARGE:
             self._spoke_json = self._spoke_json or (answer.is_json and answer.status < 400)
             return answer
-        if self._spoke_json and answer.status < 400:
-            # It has spoken JSON to us before: a maintenance page in front of the CRM, not a wrong URL.
-            return _Mishap(f"the server answered {answer.status} with a page instead of data", "look whether the CRM is in maintenance")
+        if self._spoke_json and (answer.status < 400 or not call.harmless):
+            # It has spoken JSON to us before, so the URL is right: a maintenance page, or a firewall that dislikes what is written.
+            todo = "look whether the CRM is in maintenance, or a firewall in front of it refuses what is written"
+            return _Mishap(f"the server answered {answer.status} with a page instead of data", todo, status=answer.status)
         raise ConfigError(
             f"the server answered {answer.status} with a page instead of data: this URL does not answer like the CRM's web service",
             where=self._where(call),

@@ -71,18 +71,16 @@ def is_on(entry: Entry, flag: str) -> bool:
 def perform(writes: SugarWrites, wanted: Sequence[AddressWrite]) -> list[Ending]:
     """One ending per record, in the same order. What holds the wished-for list already is accepted without a write.
 
-    Each record may be named once only. Raises Transient when nothing could be read at all; later it postpones.
+    What can't be read now is postponed.
     """
     endings: dict[int, Ending] = {}
-    for turn in range(MOST_ROUNDS):
+    for _ in range(MOST_ROUNDS):
         open_ = [number for number in range(len(wanted)) if number not in endings or endings[number].conflict]
         if not open_:
             break
         try:
             prepared = _prepared(writes, [wanted[number] for number in open_])
         except Transient as trouble:
-            if turn == 0:
-                raise
             endings |= {number: Ending(Outcome.POSTPONED, trouble=trouble) for number in open_}
             break
         to_write = [(number, each) for number, each in zip(open_, prepared, strict=True) if isinstance(each, Write)]

@@ -15,6 +15,9 @@ too), what is there is taken as done, and the rest is sent again. A record that 
 | call: connection cut, time-out, broken answer, 5xx | looked up, sent again; halved from the second time on                     |
 | call: 429, 503, no connection                   | sent again after a pause; in the end everything that is left is postponed    |
 | call: 413                                       | halved                                                                       |
+
+A record is refused for bringing calls down only when the CRM was well afterwards, or before and until the end. Where no call goes well for
+long, the CRM is taken for unwell and nobody is refused.
 """
 
 from __future__ import annotations
@@ -34,6 +37,8 @@ from sync.errors import MarketsyncError, Transient
 from sync.push import Outcome
 
 SPLIT_AFTER = 2
+SINGLE_TRIES = 3
+_HALVINGS = 6  # of a full call, until one record is left
 
 
 class SugarWrites:
@@ -81,7 +86,7 @@ class _Performance:
             self._take_those_there([job for job in self._jobs if job.ending and job.ending.doubtful])
         except Transient as trouble:
             self._stopped = trouble
-        self._confirm(surely=self._went_well)
+        self._confirm(surely=self._went_well and self._stopped is None)
         for job in self._jobs:
             job.ending = job.ending or Ending(Outcome.POSTPONED, trouble=self._stopped)
 
@@ -122,7 +127,8 @@ class _Performance:
     def _lost(self, jobs: list[Job], trouble: Unanswered, attempt: int) -> bool:
         """Nobody knows what became of this call; → whether these jobs are settled or given up."""
         self._in_a_row += 1
-        if trouble.unsent or self._in_a_row > 3 * self._writes.patience.attempts:
+        most = self._writes.patience.attempts
+        if trouble.unsent or self._in_a_row > SPLIT_AFTER * _HALVINGS + 4 * most:
             self._stopped = trouble
             return True
         if trouble.status in PUSHED_BACK:
@@ -132,7 +138,7 @@ class _Performance:
         if len(left) > 1 and attempt >= SPLIT_AFTER:
             self._halve(left)
             return True
-        if len(left) == 1 and attempt >= self._writes.patience.attempts:
+        if len(left) == 1 and attempt >= (most if len(self._jobs) == 1 else min(SINGLE_TRIES, most)):
             self._suspects.append((left[0], trouble))
             return True
         return False
