@@ -31,11 +31,15 @@ def what_is_wrong(rule: str, reason: str, column: str, value: str) -> str:
     >>> what_is_wrong("email_well_formed", "A malformed address can't be mailed.", "email", "nobody@")
     'email is no e-mail address: nobody@'
     """
+    wrong = wrong_with(rule, reason, column)
+    return wrong if not column or rule in _ABSENT else f"{wrong}: {shorten(printable(value)) or '(empty)'}"
+
+
+def wrong_with(rule: str, reason: str, column: str) -> str:
+    """The same without what stands there, so that equal troubles have equal words."""
     if not column:
         return reason
-    if rule in _ABSENT:
-        return f"{column} is missing"
-    return f"{column} {_WRONG.get(rule, 'is not as it should be')}: {shorten(printable(value)) or '(empty)'}"
+    return f"{column} is missing" if rule in _ABSENT else f"{column} {_WRONG.get(rule, 'is not as it should be')}"
 
 
 def printable(text: str) -> str:
