@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -13,6 +14,7 @@ import pytest
 from adapters.crm.sugarcrm_bulk import Part
 from adapters.crm.sugarcrm_parts import Job, Write, judge
 from adapters.sandbox.sugarcrm import FaultRule, Hook
+from sync.crm import Crm
 from sync.errors import QuotaExhausted, Transient
 from sync.push import Outcome, Outgoing, Receipt
 from sync.records import PUSHED, Kind
@@ -269,3 +271,31 @@ def test_conn_1_several_threads_send_at_once(bench: SugarBench) -> None:
     for receipts in told:
         accepted(receipts)
     assert len(dump(bench, "mkt_EmailActivity")) == 120
+
+
+def test_push_3_with_a_fifth_of_all_calls_failing_in_every_way_each_record_is_there_once(bench: SugarBench) -> None:
+    """PUSH-2: what is refused or postponed for now is sent again, as the next runs do."""
+    outside = [rule for how, rule in OUTSIDE.items() if how != "time-out with late success"]
+    inside: list[dict[str, Any]] = [{"kind": "status", "status": status, "inside_bulk": True} for status in (401, 429, 500, 503)]
+    rules = [FaultRule(probability=0.2 / len(outside), seed=n, **rule) for n, rule in enumerate(outside)]
+    faults(bench, *rules, *(FaultRule(probability=0.05, seed=n, **rule) for n, rule in enumerate(inside)))
+    crm = bench.adapter()
+    for kind in PUSHED:
+        waiting = {row.outbox_id: row for row in [*rows_of(kind), *rows_of(kind)][:12]}
+        everything = list(waiting.values())
+        for _ in range(30):
+            waiting = _still_waiting(crm, kind, waiting)
+        assert waiting == {}
+        if kind in (Kind.OPENED, Kind.CLICKED):
+            everything = everything[:6]  # one record per campaign
+        assert_all_there_once(bench, kind, everything)
+    assert bench.failures() > 20
+
+
+def _still_waiting(crm: Crm, kind: Kind, waiting: dict[int, Outgoing]) -> dict[int, Outgoing]:
+    """One run: what it did not get accepted. A run that fails as a whole leaves its rows as repeats."""
+    try:
+        receipts = crm.send(kind, list(waiting.values()))
+    except Transient:
+        return {number: replace(row, repeated=True) for number, row in waiting.items()}
+    return {one.outbox_id: waiting[one.outbox_id] for one in receipts if one.outcome is not Outcome.ACCEPTED}
