@@ -33,6 +33,16 @@ def read_again(run: RunRef, kind: Kind, purpose: str, schema: str, ids: tuple[st
         _bring_in(run, extract_again(run, kind, f"{run.flow}-{purpose}", schema, ids), schema, started_at, cursor_moves=False)
 
 
+def read_back(run: RunRef, kind: Kind, purpose: str, schema: str, ids: tuple[str, ...], started_at: datetime) -> None:
+    """PUSH-6: these records were written by us just now: what they say comes in at once, and is no change of the next run's.
+
+    Whatever somebody else changed in the same moment comes in as well: values decide, never who modified.
+    """
+    if ids:
+        ref = extract_again(run, kind, f"{run.flow}-{purpose}", schema, ids)
+        _bring_in(run, ref, schema, started_at, cursor_moves=False, echo=True)
+
+
 def follow_held(run: RunRef, kinds: tuple[Kind, ...], schema: str, started_at: datetime) -> None:
     """Held records that an operator asked for, or that were left alone long enough: those that pass now come in (GATE-2)."""
     for kind in kinds:
@@ -66,7 +76,7 @@ def follow_reports(run: RunRef, started_at: datetime) -> None:
         note_running(run, started_at)
 
 
-def _bring_in(run: RunRef, ref: ParcelRef, schema: str, started_at: datetime, *, cursor_moves: bool) -> None:
+def _bring_in(run: RunRef, ref: ParcelRef, schema: str, started_at: datetime, *, cursor_moves: bool, echo: bool = False) -> None:
     planned = _planned(run, ref, schema, cursor_moves=cursor_moves)
     if not planned.worth_committing:
         drop_unchanged(run, ref)
@@ -78,7 +88,7 @@ def _bring_in(run: RunRef, ref: ParcelRef, schema: str, started_at: datetime, *,
         except GateRejected:
             set_rejected_aside(run, ref)
             raise
-    commit(run, ref, cursor_moves)
+    commit(run, ref, cursor_moves, echo)
 
 
 def _planned(run: RunRef, ref: ParcelRef, schema: str, *, cursor_moves: bool) -> Planned:

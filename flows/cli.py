@@ -16,8 +16,9 @@ from flows.cli_operate import check, init, purge, sandbox
 from flows.cli_outbox import outbox
 from flows.cli_reconcile import reconcile
 from flows.cli_record import record
+from flows.cli_recurring import run
 from flows.cli_report import report
-from flows.cli_run import demo, run
+from flows.cli_run import demo
 
 
 def _version() -> str:

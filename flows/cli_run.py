@@ -56,33 +56,6 @@ def initial(terminal: Terminal, connector: str | None, again: bool, files: str |
     show_run(terminal, run_id, took)
 
 
-@run.command(short_help="Bring what changed in the CRM since the last run into Market.")
-@connector_option
-@click.pass_obj
-def core(terminal: Terminal, connector: str | None) -> None:
-    """Bring what changed in the CRM since the last run into Market: fields, records, opt-outs, deletions.
-
-    Made to run every 20 minutes; costs one call per object when nothing changed. Needs a completed initial sync.
-    """
-    from tasks.operate import CORE_FLOW, connector_named
-    from tasks.recurring import has_report, pulse_line, refuse_too_early
-
-    name = connector_named(terminal.config, connector)
-    refuse_too_early(terminal.config, name, CORE_FLOW)
-    run_id, took = run_flow(terminal, name, CORE_FLOW, _core_sync)
-    if has_report(terminal.config, run_id):
-        show_run(terminal, run_id, took)
-    else:
-        said = pulse_line(terminal.config, CORE_FLOW, name)
-        click.echo("\n" + click.style(said, bold=True, fg="green") + click.style(f"  ({took:.0f} s)", dim=True))
-
-
-def _core_sync() -> Callable[..., str]:
-    from flows.core_sync import core_sync  # not earlier: Prefect reads its settings when it is imported
-
-    return core_sync
-
-
 def run_initial(terminal: Terminal, connector: str, **options: Any) -> tuple[str, float]:
     """Runs the initial sync with its progress on the terminal; gives the run and the seconds it took. `options` are the flow's own."""
     from tasks.operate import INITIAL_FLOW

@@ -1,4 +1,4 @@
-"""core-sync: every 20 minutes. What changed in the CRM since the last run changes in Market (PULL)."""
+"""core-sync: every 20 minutes. What changed in the CRM since the last run changes in Market (PULL); opt-outs and scores go out (PUSH)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from prefect.runtime import flow_run
 
 from flows.changes import follow_changes, follow_held, follow_opt_outs, follow_removals, follow_reports
 from flows.lists import follow_lists
+from flows.push import push
 from flows.schema import backfill_fields
+from sync.push import CORE
 from sync.records import Kind, RunRef
 from tasks.operate import CORE_FLOW
 from tasks.removals import refuse_green
@@ -22,7 +24,7 @@ from tasks.wiring import config_path, now
 
 @flow(name=CORE_FLOW, flow_run_name="core sync of {connector}", persist_result=True)
 def core_sync(connector: str, config: str | None = None) -> str:
-    """Brings what changed in the connector's CRM into Market: fields, records, opt-outs, deletions.
+    """Brings what changed in the connector's CRM into Market (fields, records, opt-outs, deletions), and opt-outs and scores into the CRM.
 
     Args:
         connector: The name of the connector in the configuration file.
@@ -43,7 +45,13 @@ def core_sync(connector: str, config: str | None = None) -> str:
 
 
 def _follow(run: RunRef, kinds: tuple[Kind, ...], started_at: datetime) -> None:
-    """PULL-5: schema, users, accounts, leads, contacts, opportunities, marketing lists, unsubscribes, deletions."""
+    """PULL-5: schema, users, accounts, leads, contacts, opportunities, marketing lists, unsubscribes, deletions; then the pushes.
+
+    Opt-outs go out before everything else (CONSENT-9): nothing that the pull may meet, a batch that is stopped or a field that is gone,
+    keeps one from the CRM. CONSENT-5 makes that safe: whatever the CRM says meanwhile, our opt-out wins. Those that the pull itself
+    queues (CONSENT-1) follow it at once, ahead of the scores.
+    """
+    push(run, (Kind.OPT_OUT,), started_at, "first-")
     schema = follow_schema(run)
     begin_following_addresses(run)
     follow_changes(run, kinds, schema, started_at)
@@ -51,6 +59,7 @@ def _follow(run: RunRef, kinds: tuple[Kind, ...], started_at: datetime) -> None:
     follow_lists(run, schema, started_at)
     follow_opt_outs(run, schema, started_at)
     follow_removals(run, kinds, schema, started_at)
+    push(run, CORE, started_at)
     follow_reports(run, started_at)
     backfill_fields(run, schema, started_at)
     refuse_green(run)

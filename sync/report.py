@@ -14,8 +14,8 @@ from typing import Any
 
 from sync.drift import field_words
 from sync.gate import CheckResult, Severity, Status, Verdict
-from sync.happened import Happened, What, in_words, sentence
-from sync.records import CommitCounts, Finding, Kind
+from sync.happened import Happened, What, in_words, listed, sentence
+from sync.records import PUSHED, CommitCounts, Finding, Kind
 
 VALUE_CHARACTERS = 80
 
@@ -91,16 +91,26 @@ class RunReport:
     happened: tuple[Happened, ...] = ()
 
     @property
+    def pulled(self) -> tuple[ParcelReport, ...]:
+        """The batches that came from the CRM."""
+        return tuple(parcel for parcel in self.parcels if parcel.kind not in PUSHED)
+
+    @property
+    def pushed(self) -> tuple[ParcelReport, ...]:
+        """The batches that went to the CRM: of their counts `read` is what waited, `updated` what the CRM took, `held` what was refused."""
+        return tuple(parcel for parcel in self.parcels if parcel.kind in PUSHED)
+
+    @property
     def read(self) -> int:
-        return sum(parcel.counts.read for parcel in self.parcels)
+        return sum(parcel.counts.read for parcel in self.pulled)
 
     @property
     def written(self) -> int:
-        return sum(parcel.counts.inserted + parcel.counts.updated for parcel in self.parcels)
+        return sum(parcel.counts.inserted + parcel.counts.updated for parcel in self.pulled)
 
     @property
     def held(self) -> int:
-        return sum(parcel.counts.held for parcel in self.parcels)
+        return sum(parcel.counts.held for parcel in self.pulled)
 
 
 def shorten(value: str | None, characters: int = VALUE_CHARACTERS) -> str:
@@ -123,9 +133,11 @@ def headline(report: RunReport) -> str:
     if not report.parcels and report.state == "completed":
         return f"Nothing had changed in {report.connector}."
     came = f"{_records(report.read)} came from {report.connector}"
+    if report.pushed and not report.pulled:
+        return _pushes_only(report)
     rejected = [parcel.kind.plural for parcel in report.parcels if parcel.rejected_because]
     if rejected:
-        return f"{came}; the checks stopped {_and(rejected)}, and nothing of {'them' if len(rejected) > 1 else 'that batch'} was written."
+        return f"{came}; the checks stopped {listed(rejected)}, and nothing of {'them' if len(rejected) > 1 else 'that batch'} was written."
     if report.state not in ("completed", "rejected"):
         word = {"skipped": "was skipped", "stopped": "was stopped"}.get(report.state, "did not finish")
         return f"The run {word}: {came}, {report.written:,} were written."
@@ -134,12 +146,18 @@ def headline(report: RunReport) -> str:
     return f"{came}; {report.held:,} {'was' if report.held == 1 else 'were'} held back."
 
 
+def _pushes_only(report: RunReport) -> str:
+    """Of a run that did not come to its end, or had only rows that were postponed."""
+    said = sentence(in_words(report.happened)) or "nothing was pushed."
+    stopped = tuple(dict.fromkeys(parcel.kind.plural for parcel in report.pushed if parcel.rejected_because))
+    if stopped:
+        return f"{report.connector}: the checks stopped {listed(stopped)}, and nothing of that was sent; {said}"
+    word = {"completed": "", "stopped": "The run was stopped: "}.get(report.state, "The run did not finish: ")
+    return f"{word}{said}" if word else f"{report.connector}: {said}"
+
+
 def _records(count: int) -> str:
     return f"{count:,} record{'' if count == 1 else 's'}"
-
-
-def _and(words: list[str]) -> str:
-    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1]
 
 
 def summary(report: RunReport) -> dict[str, Any]:

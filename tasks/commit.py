@@ -15,15 +15,18 @@ from tasks.check import check_parcel
 from tasks.happened import note_happened
 from tasks.plan import plan_parcel
 from tasks.progress import Step, tell
-from tasks.report import counts_of, keep_counts, report_path
+from tasks.report import counts_of, forget_echo, keep_counts, report_path
 from tasks.wiring import RETRY, Installation, installation, now, settings_of
 
 COMMITTED = "committed"
 
 
 @task(name="commit", task_run_name="commit {ref.kind.plural} of {run.connector}", **RETRY)
-def commit(run: RunRef, ref: ParcelRef, cursor_moves: bool = True) -> CommitCounts:
-    """Commits the parcel, or finds that it is committed; then it is set aside for whoever wants to look at it."""
+def commit(run: RunRef, ref: ParcelRef, cursor_moves: bool = True, echo: bool = False) -> CommitCounts:
+    """Commits the parcel, or finds that it is committed; then it is set aside for whoever wants to look at it.
+
+    `echo`: what we wrote ourselves a moment ago, which is not told as news (PUSH-6).
+    """
     home = installation(run.config)
     earlier = counts_of(run, ref)
     if earlier is not None and not home.parcels.is_open(ref):
@@ -31,10 +34,13 @@ def commit(run: RunRef, ref: ParcelRef, cursor_moves: bool = True) -> CommitCoun
     with home.parcels.open(ref) as parcel:
         tell(Step(run.run_id, ref.kind.value, "commit", 0, None))
         counts = commit_parcel(home, run, parcel, cursor_moves=cursor_moves)
-        note_happened(run, ref.parcel_id, (*of_counts(ref.kind, counts), *noticing.happenings(parcel)))
+        told = of_counts(ref.kind, counts, echo=echo)
+        note_happened(run, ref.parcel_id, (*told, *noticing.happenings(parcel)))
         written = counts.inserted + counts.updated
         tell(Step(run.run_id, ref.kind.value, "commit", written, written, ended=True))
     keep_counts(run, ref, counts)
+    if echo:
+        forget_echo(run, ref)
     home.parcels.keep_aside(ref, COMMITTED)
     return counts
 

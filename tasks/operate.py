@@ -24,6 +24,8 @@ from tasks.wiring import installation, now, open_crm, read_settings
 
 INITIAL_FLOW = "initial-sync"
 CORE_FLOW = "core-sync"
+EMAIL_FLOW = "email-activity-sync"
+TIME_SENSITIVE_FLOW = "time-sensitive-sync"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,13 @@ from tasks.typed import typed_command
 from tasks.wiring import Installation, installation, now
 
 BRAKED = "deletion held by the brake"
-_COMMANDS = {"initial-sync": "run initial", "core-sync": "run core", "reconciliation": "reconcile"}
+_COMMANDS = {
+    "initial-sync": "run initial",
+    "core-sync": "run core",
+    "reconciliation": "reconcile",
+    "email-activity-sync": "run emails",
+    "time-sensitive-sync": "run time-sensitive",
+}
 
 
 def keep_part(run: RunRef, part: ParcelReport) -> None:
@@ -55,6 +61,14 @@ def forget_empty_part(run: RunRef, ref: ParcelRef) -> None:
     path = _part(run, ref.kind, ref.parcel_id)
     part = part_from_json(path.read_text(encoding="utf-8")) if path.exists() else None
     if part and part.state == "committed" and not (part.counts.inserted or part.counts.updated or part.counts.held):
+        path.unlink()
+
+
+def forget_echo(run: RunRef, ref: ParcelRef) -> None:
+    """What we wrote ourselves and read back is no part of what came from the CRM, unless something of it was held."""
+    path = _part(run, ref.kind, ref.parcel_id)
+    part = part_from_json(path.read_text(encoding="utf-8")) if path.exists() else None
+    if part and part.state == "committed" and not part.counts.held:
         path.unlink()
 
 

@@ -36,6 +36,8 @@ from sync.stock_mappings import STOCK_MAPPINGS
 from tasks.report import note_findings
 from tasks.wiring import RETRY, installation, now, open_crm, settings_of
 
+_SCHEMA = "schema.json"
+
 Readings = Mapping[Kind, tuple[Reading, ...]]
 
 
@@ -59,6 +61,16 @@ def follow_schema(run: RunRef) -> str:
     return _keep(run, _replicate(run, seen, state))
 
 
+def schema_known(run: RunRef) -> str:
+    """What `follow_schema` returns, without a call: the fields as this run or the last one found them."""
+    home = installation(run.config)
+    path = home.run_dir(run.run_id) / _SCHEMA
+    if path.exists():
+        return str(path.relative_to(home.data_dir))
+    state = home.market.described.read(run.connector)
+    return _keep(run, _replicate(run, _fingerprint(run), None) if state is None else state.readings)
+
+
 def _fingerprint(run: RunRef) -> str:
     """Asked for before the description: what changes in between is seen by the next run."""
     connector = settings_of(run)
@@ -70,7 +82,7 @@ def _fingerprint(run: RunRef) -> str:
 def _keep(run: RunRef, told: str) -> str:
     """A file of this run, so that a run that is still at work goes on with the schema that it began with."""
     home = installation(run.config)
-    path = home.run_dir(run.run_id) / "schema.json"
+    path = home.run_dir(run.run_id) / _SCHEMA
     with staging_errors(f"connector {run.connector}, schema"):
         path.write_text(told, encoding="utf-8")
     return str(path.relative_to(home.data_dir))

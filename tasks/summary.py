@@ -12,13 +12,16 @@ def as_markdown(report: RunReport, page: Path) -> str:
     lines = [f"## {headline(report)}", ""]
     if report.error:
         lines += [f"> {line}" for line in report.error.splitlines()] + [""]
-    lines += ["| | came | new | updated | unchanged | held back |", "|---|--:|--:|--:|--:|--:|"]
+    if report.pulled or report.earlier or not report.pushed:
+        lines += ["| | came | new | updated | unchanged | held back |", "|---|--:|--:|--:|--:|--:|"]
     lines += [
         f"| {part.kind.plural} | {part.counts.read:,} | {part.counts.inserted:,} | {part.counts.updated:,} "
         f"| {part.counts.unchanged:,} | {part.counts.held:,} |"
-        for part in report.parcels
+        for part in report.pulled
     ]
     lines += [f"| {kind.plural} | done in an earlier run | | | | |" for kind in report.earlier]
+    lines += ["", "| batch | waited | taken by the CRM | refused |", "|---|--:|--:|--:|"] if report.pushed else []
+    lines += [f"| {p.kind.plural} | {p.counts.read:,} | {p.counts.updated:,} | {p.counts.held:,} |" for p in report.pushed]
     if report.verification:
         lines += ["", "| | in the CRM | linked records | what explains the difference |", "|---|--:|--:|---|"]
         lines += [f"| {v.kind.plural} | {v.crm:,} | {v.market:,} | {v.explanation} |" for v in report.verification]

@@ -110,13 +110,16 @@ def make_report(run: RunRef, started_at: datetime, error: BaseException | None =
     return report
 
 
-def close_following(run: RunRef, started_at: datetime) -> None:
-    """The end of a recurring run that went well. One that did nothing leaves its pulse and an artifact, and no trace in Market (FLOW-4)."""
+def close_following(run: RunRef, started_at: datetime, idle: str = "") -> None:
+    """The end of a recurring run that went well. One that did nothing leaves its pulse and an artifact, and no trace in Market (FLOW-4).
+
+    `idle`: what is said of that one.
+    """
     home = installation(run.config)
     if kept_happened(home, run) or kept_parts(home, run) or home.market.runs.get(run.run_id) is not None:
         make_report(run, started_at)
         return
-    said = f"Nothing had changed in {run.connector}."
+    said = idle or f"Nothing had changed in {run.connector}."
     keep_pulse(run, started_at, now(), said)
     create_markdown_artifact(said, key=f"{run.connector}-{run.flow}".replace("_", "-"), description=said)
     shutil.rmtree(home.run_dir(run.run_id))

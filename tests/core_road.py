@@ -15,6 +15,7 @@ from prefect import Task
 import flows.changes
 import flows.core_sync
 import flows.pull
+import flows.push
 import flows.schema
 from adapters.sandbox.sugarcrm import CALM, RunningSandbox, SugarSandboxSettings, start_sandbox
 from sync.happened import in_words
@@ -29,7 +30,7 @@ from tests.pull_road import PullRoad, pull_road
 
 MODULES = {Kind.USER: "Users", Kind.ACCOUNT: "Accounts", Kind.LEAD: "Leads", Kind.CONTACT: "Contacts", Kind.OPPORTUNITY: "Opportunities"}
 _numbers = itertools.count(1)
-_FLOWS: tuple[ModuleType, ...] = (flows.core_sync, flows.changes, flows.pull, flows.schema)
+_FLOWS: tuple[ModuleType, ...] = (flows.core_sync, flows.changes, flows.pull, flows.push, flows.schema)
 
 
 class _Done:

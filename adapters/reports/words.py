@@ -86,12 +86,24 @@ def sections(report: RunReport) -> dict[str, Any]:
     return {
         "headline": headline(report),
         "took": (report.ended_at - report.started_at).total_seconds(),
-        "held": [part for parcel in report.parcels for part in _held(parcel)],
+        "held": [part for parcel in report.pulled for part in _held(parcel)],
+        "not_sent": [part for parcel in report.pushed for part in _held(parcel)],
+        "pushed": _pushed(report.pushed),
         "checked": [(parcel, sorted(parcel.checks, key=_worst_first)) for parcel in report.parcels if parcel.checks],
         "findings": [*report.findings, *(finding for parcel in report.parcels for finding in parcel.findings)],
         "steps": _steps(report.parcels),
         "rejected": [parcel for parcel in report.parcels if parcel.rejected_because],
     }
+
+
+def _pushed(parcels: Iterable[ParcelReport]) -> list[dict[str, Any]]:
+    """One line per kind, whatever the number of its batches."""
+    lines = []
+    for kind, batches in groupby(sorted(parcels, key=lambda each: list(Kind).index(each.kind)), key=attrgetter("kind")):
+        same = list(batches)
+        numbers = {name: sum(getattr(each.counts, name) for each in same) for name in ("read", "updated", "held")}
+        lines.append({"kind": kind, "state": next((e.state for e in same if e.state != "committed"), "committed"), **numbers})
+    return lines
 
 
 def _held(parcel: ParcelReport) -> list[dict[str, Any]]:

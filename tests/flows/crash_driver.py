@@ -1,4 +1,4 @@
-"""The initial sync's road without Prefect, run by processes that are there to be killed.
+"""The initial sync's road, or a flow's pushes, without Prefect, run by processes that are there to be killed.
 
 `python -m tests.flows.crash_driver` imports everything once (seconds), then forks one process per order (milliseconds). An order is a line
 of JSON on standard input, the answer a line on standard output: `signal` (9: it was killed), or `error`, `text` and `exit_code` of what it
@@ -6,6 +6,8 @@ raised, or nothing: it came to its end. An order says
 
     config, run_id, connector      what to run
     again                          true: read everything once more
+    flow                           the pushes of this flow instead of the initial sync
+    gate                           false: what is pushed passes unchecked, which is quick
     after_s                        kill it from outside, so long after the start
     kills                          a list of {"kind", "verb", "ended", "nth", "after_s"}: it dies at the first of these signs of life that
                                    comes for the n-th time, or so long after it; the answer's `hit` says which
@@ -29,15 +31,20 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import great_expectations.expectations
+from prefect import Task
 
+import flows.changes
 import flows.pull
+import flows.push
 import tasks.extract
+from adapters.staging.outgoing import CHECKED
 from sync.errors import MarketsyncError
-from sync.records import RunRef
+from sync.push import CORE, EMAIL_ACTIVITY, TIME_SENSITIVE
+from sync.records import ParcelRef, RunRef
 from tasks.extract import extract
-from tasks.operate import INITIAL_FLOW
+from tasks.operate import CORE_FLOW, EMAIL_FLOW, INITIAL_FLOW, TIME_SENSITIVE_FLOW
 from tasks.progress import Step, listening
-from tasks.runs import INITIAL, begin, finished_kinds, is_complete, only_run
+from tasks.runs import INITIAL, begin, begin_following, finished_kinds, is_complete, only_run
 from tasks.schema import replicate_schema
 from tasks.verify import verify
 from tasks.wiring import installation, now
@@ -45,8 +52,11 @@ from tasks.wiring import installation, now
 assert great_expectations  # imported for the seconds that it takes: a fork has it at once
 
 # The real road, step by step, with the bare functions in place of Prefect's tasks.
-for step in ("extract_named", "plan", "check", "commit", "set_rejected_aside"):
-    setattr(flows.pull, step, getattr(flows.pull, step).fn)
+for module in (flows.pull, flows.changes, flows.push):
+    for step, made in list(vars(module).items()):
+        if isinstance(made, Task):
+            setattr(module, step, made.fn)
+PUSHES = {CORE_FLOW: CORE, EMAIL_FLOW: EMAIL_ACTIVITY, TIME_SENSITIVE_FLOW: TIME_SENSITIVE}
 
 Order = dict[str, Any]
 
@@ -66,6 +76,21 @@ def road(config: str, run_id: str, connector: str, *, again: bool) -> None:
                 flows.pull.bring_in(run, future.result(), schema)
         verify.fn(run)
         installation(config).market.runs.finish(run_id, "completed", now(), summary={}, report="")
+
+
+def pass_unchecked(run: RunRef, ref: ParcelRef) -> None:
+    with installation(run.config).parcels.open(ref) as parcel:
+        parcel.tell("state", CHECKED)
+
+
+def push_road(config: str, run_id: str, connector: str, flow: str, *, gate: bool) -> None:
+    """What `flows.push.push_only` does, in its order."""
+    if not gate:
+        setattr(flows.push, "check_outgoing", pass_unchecked)  # noqa: B010  the module names a task there
+    run = RunRef(run_id, flow, connector, config)
+    with only_run(run):
+        begin_following(run)
+        flows.push.push(run, PUSHES[flow], now())
 
 
 def say(answer: int, **words: Any) -> None:
@@ -120,7 +145,10 @@ def work(order: Order, answer: int) -> None:
         tasks.extract._FLUSH_BYTES = order["flush_bytes"]
     try:
         with listening(Trouble(order, answer)):
-            road(order["config"], order["run_id"], order["connector"], again=bool(order.get("again")))
+            if "flow" in order:
+                push_road(order["config"], order["run_id"], order["connector"], order["flow"], gate=order.get("gate", True))
+            else:
+                road(order["config"], order["run_id"], order["connector"], again=bool(order.get("again")))
     except MarketsyncError as error:
         say(answer, error=type(error).__name__, text=str(error), exit_code=error.exit_code)
     except BaseException as error:  # noqa: BLE001  the test shows it

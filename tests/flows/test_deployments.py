@@ -34,6 +34,13 @@ def test_flow_1_a_second_start_is_skipped_and_never_queued() -> None:
 
 def test_the_cadences_are_those_of_the_flows() -> None:
     names = sorted(f"{import_module(d['entrypoint'].rpartition('.')[0]).__name__}: {d['name']}" for d in DEPLOYMENTS.values())
-    assert names == ["flows.core_sync: every-20-minutes", "flows.initial_sync: on-demand", "flows.reconcile: daily"]
-    [core] = [each for each in DEPLOYMENTS.values() if each["name"] == "every-20-minutes"]
-    assert core["schedules"][0]["interval"] == 20 * 60
+    assert names == [
+        "flows.core_sync: every-20-minutes",
+        "flows.email_activity_sync: every-10-minutes",
+        "flows.initial_sync: on-demand",
+        "flows.reconcile: daily",
+        "flows.time_sensitive_sync: every-2-minutes",
+    ]
+    for minutes in (20, 10, 2):
+        [deployment] = [each for each in DEPLOYMENTS.values() if each["name"] == f"every-{minutes}-minutes"]
+        assert deployment["schedules"][0]["interval"] == minutes * 60

@@ -1,0 +1,99 @@
+"""The push road: collect → check → send → settle, one kind after the other, opt-outs first (CONSENT-9), batch by batch.
+
+A kind whose batch the gate stops, or that the CRM does not let us write, keeps no other kind back; the run fails at its end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from itertools import count
+
+from flows.changes import read_again, read_back
+from sync.errors import AccessDenied, ContractBroken, GateRejected
+from sync.push import BATCH_ROWS
+from sync.records import Kind, RunRef
+from tasks.check_outgoing import check_outgoing
+from tasks.push import Batch, Pushed, collect, count_waiting, settle
+from tasks.push_new_leads import look_up_new_leads
+from tasks.push_send import send
+from tasks.runs import begin_following, note_running, only_run, set_rejected_aside
+from tasks.schema import schema_known
+from tasks.verify import close_following, report_failure
+from tasks.wiring import now
+
+_Stopped = GateRejected | AccessDenied | ContractBroken
+
+
+def push_only(run: RunRef, kinds: Sequence[Kind]) -> str:
+    """A flow that does nothing else. → the id of the run."""
+    with only_run(run):
+        started_at = now()
+        try:
+            begin_following(run)
+            push(run, kinds, started_at)
+        except BaseException as error:
+            report_failure(run, started_at, error)
+            raise
+        close_following(run, started_at, idle=f"Nothing waited for {run.connector}.")
+    return run.run_id
+
+
+def push(run: RunRef, kinds: Sequence[Kind], started_at: datetime, turn: str = "") -> None:
+    """Writes what waits of these kinds, in this order. Nothing waits: one query, and nothing else at all (FLOW-4).
+
+    `turn` tells several turns of one run apart. Raises what stopped a kind, after all others had their turn.
+    """
+    waiting = count_waiting(run, kinds)
+    if not waiting:
+        return
+    note_running(run, started_at)
+    stopped: list[_Stopped] = []
+    left = [kind for kind in kinds if kind in waiting]
+    while left:
+        kind = left.pop(0)
+        try:
+            if not _push_kind(run, kind, f"{turn}{kind.plural}", started_at):
+                break
+        except (GateRejected, AccessDenied, ContractBroken) as error:
+            stopped.append(error)
+        if kind is Kind.NEW_LEAD:  # whoever has a record now: what they did can follow, and an opt-out that the match queued goes first
+            waiting, turn = count_waiting(run, kinds), f"{turn}then-"
+            left = [each for each in kinds if each in waiting and each is not kind]
+    if stopped:
+        raise stopped[0]
+
+
+def _push_kind(run: RunRef, kind: Kind, turn: str, started_at: datetime) -> bool:
+    """→ whether the CRM has time for other kinds."""
+    for number in count(1):
+        step = f"{turn}-{number}".replace(" ", "-")
+        batch = collect(run, kind, step, kind is Kind.NEW_LEAD and _adopt(run, step, started_at))
+        if batch is None:
+            return True
+        pushed = _push_batch(run, batch)
+        for record_kind, ids in pushed.written:
+            read_back(run, record_kind, f"written-with-{step}", schema_known(run), ids, started_at)
+        if pushed.cut_short:
+            return False
+        if batch.rows < BATCH_ROWS:
+            return True
+    raise AssertionError("counting has no end")
+
+
+def _adopt(run: RunRef, step: str, started_at: datetime) -> bool:
+    """Who is to be created and is in the CRM already is matched by the rules of the pull (MATCH-10). → whether anybody was found."""
+    found = look_up_new_leads(run, step)
+    for kind, ids in found.records:
+        read_again(run, kind, f"found-for-{step}", schema_known(run), ids, started_at)
+    return found.any
+
+
+def _push_batch(run: RunRef, batch: Batch) -> Pushed:
+    try:
+        check_outgoing(run, batch.ref)
+    except GateRejected:
+        set_rejected_aside(run, batch.ref)
+        raise
+    send(run, batch)
+    return settle(run, batch)
