@@ -9,14 +9,16 @@ from operator import attrgetter
 from typing import Any
 
 from sync.gate import CheckResult, Status
-from sync.records import Kind
+from sync.records import PUSHED, Kind
 from sync.report import HeldRow, ParcelReport, RunReport, headline, shorten, step_parts
+from sync.report_batches import checked_words, together
 
 ROWS_PER_REASON = 50
 
 _STATES = {
     "completed": ("good", "Completed"),
     "committed": ("good", "Written"),
+    "checked": ("calm", "Checked, not sent"),
     "passed": ("good", "Passed"),
     "held": ("warn", "Rows held"),
     "skipped": ("calm", "Skipped"),
@@ -83,27 +85,20 @@ FILTERS: dict[str, Callable[..., Any]] = {
 
 def sections(report: RunReport) -> dict[str, Any]:
     """What a run's page shows beside the report itself."""
+    told = together(report.parcels)
+    went = [parcel for parcel in told if parcel.kind in PUSHED]
     return {
         "headline": headline(report),
         "took": (report.ended_at - report.started_at).total_seconds(),
         "held": [part for parcel in report.pulled for part in _held(parcel)],
-        "not_sent": [part for parcel in report.pushed for part in _held(parcel)],
-        "pushed": _pushed(report.pushed),
-        "checked": [(parcel, sorted(parcel.checks, key=_worst_first)) for parcel in report.parcels if parcel.checks],
+        "not_sent": [part for parcel in went for part in _held(parcel)],
+        "pushed": went,
+        "checked_words": [words for parcel in went if (words := checked_words(parcel))],
+        "checked": [(parcel, sorted(parcel.checks, key=_worst_first)) for parcel in told if parcel.checks],
         "findings": [*report.findings, *(finding for parcel in report.parcels for finding in parcel.findings)],
         "steps": _steps(report.parcels),
-        "rejected": [parcel for parcel in report.parcels if parcel.rejected_because],
+        "rejected": [parcel for parcel in told if parcel.rejected_because],
     }
-
-
-def _pushed(parcels: Iterable[ParcelReport]) -> list[dict[str, Any]]:
-    """One line per kind, whatever the number of its batches."""
-    lines = []
-    for kind, batches in groupby(sorted(parcels, key=lambda each: list(Kind).index(each.kind)), key=attrgetter("kind")):
-        same = list(batches)
-        numbers = {name: sum(getattr(each.counts, name) for each in same) for name in ("read", "updated", "held")}
-        lines.append({"kind": kind, "state": next((e.state for e in same if e.state != "committed"), "committed"), **numbers})
-    return lines
 
 
 def _held(parcel: ParcelReport) -> list[dict[str, Any]]:
