@@ -13,6 +13,7 @@ from sqlalchemy.exc import ArgumentError
 
 from adapters.market.failures import told
 from adapters.market.landing import clear
+from sync.address import address_key
 from sync.errors import ConfigError
 
 _BUSY_S = 300  # as long as the longest commit of another process may take
@@ -116,7 +117,7 @@ def _prepare_sqlite(connection: sqlite3.Connection, _: Any) -> None:
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES_KEPT}")
     connection.execute(f"PRAGMA cache_size = -{_READ_CACHE_KIB}")
-    connection.create_function("name_key", 1, name_key, deterministic=True)  # SQLite's own lower() knows ASCII only
+    connection.create_function("name_key", 1, address_key, deterministic=True)  # SQLite's own lower() knows ASCII only
 
 
 def _begin_sqlite(connection: Connection) -> None:
@@ -136,8 +137,3 @@ def _driver(connection: Connection) -> sqlite3.Connection:
     driver = connection.connection.dbapi_connection
     assert isinstance(driver, sqlite3.Connection)
     return driver
-
-
-def name_key(value: str | None) -> str | None:
-    """A name as it is compared: trimmed, in lower case (PULL-6)."""
-    return None if value is None else value.strip().lower()

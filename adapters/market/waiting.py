@@ -68,5 +68,5 @@ def _link_by_company(connection: Connection, new_accounts: Sequence[tuple[int, i
 
 
 def folded(column: ColumnElement[Any], lite: bool) -> ColumnElement[Any]:
-    """PostgreSQL's own lower() follows the database's locale; SQLite's knows ASCII only, so ours stands in (`database.name_key`)."""
+    """PostgreSQL's own lower() follows the database's locale; SQLite's knows ASCII only, so ours stands in, which folds as staging does."""
     return func.name_key(column) if lite else func.lower(func.btrim(column))

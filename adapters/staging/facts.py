@@ -35,10 +35,17 @@ _FACTS = """
 CREATE OR REPLACE TABLE facts AS
 SELECT seq, * EXCLUDE (seq, email, company),
     nullif(trim(email, {blanks}), '') AS email,
-    nullif(lower(replace(trim(email, {blanks}), chr(304), 'i')), '') AS address_key,
-    nullif(lower(trim(company, {blanks})), '') AS company_key
+    {address_key} AS address_key,
+    {company_key} AS company_key
 FROM (SELECT raw.rowid AS seq, {columns}, {row_hash} AS row_hash FROM {raw})
 """
+
+
+def folded(text: str) -> str:
+    """SQL of what two spellings of one address, or of one name, have in common; the same as `sync.address.address_key` (PULL-6)."""
+    return f"nullif(lower(replace(trim({text}, {BLANKS}), chr(304), 'i')), '')"
+
+
 _KEEP_NEWEST = """
 DELETE FROM facts USING (
     SELECT seq AS old FROM facts WHERE crm_id IN (SELECT crm_id FROM facts GROUP BY crm_id HAVING count(*) > 1)
@@ -63,7 +70,16 @@ def gather_facts(parcel: Parcel) -> int:
     faulty = " OR ".join(condition for reading in readings if (condition := unreadable_when(reading)) is not None) or "false"
     columns = f"{_fact_columns(readings)}, coalesce({faulty}, false) AS faulty"
     raw, columns = _picked_once(readings, columns)
-    parcel.execute(_FACTS.format(blanks=BLANKS, columns=columns, row_hash=_row_hash(parcel.fields), raw=raw))
+    parcel.execute(
+        _FACTS.format(
+            blanks=BLANKS,
+            address_key=folded("email"),
+            company_key=folded("company"),
+            columns=columns,
+            row_hash=_row_hash(parcel.fields),
+            raw=raw,
+        )
+    )
     parcel.execute(_KEEP_NEWEST)
     parcel.execute(_unreadable(readings))
     return parcel.scalar("SELECT count(*) FROM facts")

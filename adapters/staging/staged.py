@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from adapters.staging.duck import literal, quote
-from adapters.staging.facts import BLANKS
+from adapters.staging.facts import folded
 from adapters.staging.parcel import Parcel
 from adapters.staging.reading import sql_type, value_of
 from adapters.staging.rows import Column
@@ -104,5 +104,5 @@ def _key_columns(readings: Sequence[Reading], kind: Kind) -> list[Column]:
     if kind is Kind.USER:
         return [Column("email_key", "plan.address_key")]
     if kind is Kind.ACCOUNT and "account_name" in by_column:
-        return [Column("account_name_key", f"nullif(lower(trim({value_of(by_column['account_name'])}, {BLANKS})), '')")]
+        return [Column("account_name_key", folded(value_of(by_column["account_name"])))]
     return []
