@@ -12,7 +12,7 @@ from sqlalchemy import Column, Connection, Row, select
 
 from adapters.market.columns import current_table
 from adapters.market.consent_facts import PEOPLES_KINDS
-from adapters.market.outbox_ready import ASKED, PERSON, STANDS, queued, ready, writable
+from adapters.market.outbox_ready import ASKED, PERSON, STANDS, of_connector, queued, ready, writable
 from adapters.market.outbox_values import activity_values, campaign_counters
 from adapters.market.schema_books import crm_links, outbox
 from adapters.market.schema_marketing import scores, scoring_profiles, tasks
@@ -73,7 +73,7 @@ def _targets(connection: Connection, connector: str, kind: Kind, rows: Sequence[
         return {row.outbox_id: (Target(Kind(row.crm_kind), row.crm_id),) for row in rows}
     link, people = crm_links.c, [row.person_contact_id for row in rows if row.asked_id]
     query = select(link.market_id, link.kind, link.crm_id).where(
-        link.kind.in_(PEOPLES_KINDS), link.market_id.in_(people), link.connector == connector, writable(crm_links, kind)
+        link.kind.in_(PEOPLES_KINDS), link.market_id.in_(people), of_connector(crm_links, connector), writable(crm_links, kind)
     )
     records: dict[int, list[Target]] = {}
     for person, record_kind, crm_id in connection.execute(query.order_by(link.market_id, link.kind, link.crm_id)):
@@ -138,7 +138,7 @@ def _tasks(connection: Connection, connector: str, rows: Sequence[Row[Any]]) -> 
     owners = {row.outbox_id: getattr(found.get(row.subject_id), "owner_id", None) or persons[row.outbox_id] for row in rows}
     link = crm_links.c
     users = select(link.market_id, link.crm_id).where(link.kind == Kind.USER.value, link.market_id.in_(set(owners.values()) - {None}))
-    known = {row.market_id: row.crm_id for row in connection.execute(users.where(link.connector == connector, link.living))}
+    known = {row.market_id: row.crm_id for row in connection.execute(users.where(of_connector(crm_links, connector), link.living))}
     out: dict[int, dict[str, Any]] = {}
     for row in rows:
         if task := found.get(row.subject_id):

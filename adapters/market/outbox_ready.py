@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, FromClause, Select, and_, case, literal, null, or_, select, text, update
+from sqlalchemy import ColumnElement, Connection, FromClause, Select, and_, case, func, literal, null, or_, select, text, update
 
 from adapters.market.consent_facts import PEOPLES_KINDS
 from adapters.market.schema import contacts
@@ -23,6 +23,11 @@ def queued(connector: str, kind: Kind, now: datetime) -> ColumnElement[bool]:
     """In the queue and due. Not: ready."""
     due = or_(outbox.c.state == State.SENDING.value, outbox.c.next_try_at.is_(None), outbox.c.next_try_at <= now)
     return and_(outbox.c.connector == connector, outbox.c.kind == kind.value, QUEUE, due)
+
+
+def of_connector(link: FromClause, connector: Any) -> ColumnElement[bool]:
+    """Links of a connector, found by their Market row: SQLite must not choose the key, whose first columns every link of a kind shares."""
+    return and_(func.coalesce(link.c.connector, "") == connector)
 
 
 def writable(link: FromClause, kind: Kind) -> ColumnElement[bool]:
@@ -54,7 +59,7 @@ def _persons(query: Select[Any]) -> Select[Any]:
 def _has_record(kind: Kind) -> ColumnElement[bool]:
     """A new lead is ready without any record as well; one that has only a converted lead waits for its contact."""
     link = crm_links.alias("link")
-    own = and_(link.c.market_id == PERSON.c.contact_id, link.c.connector == outbox.c.connector)
+    own = and_(link.c.market_id == PERSON.c.contact_id, of_connector(link, outbox.c.connector))
     found = _persons(select(link.c.crm_id)).join(link, own)
     has = found.where(writable(link, kind)).exists()
     if kind is not Kind.NEW_LEAD:
