@@ -50,6 +50,10 @@ class Marketing:
         with self.market.database.writing() as connection:
             return int(connection.execute(text(statement), given).scalar_one())
 
+    def read(self, query: str) -> list[dict[str, Any]]:
+        with self.market.database.reading() as connection:
+            return [dict(row) for row in connection.execute(text(query)).mappings()]
+
     def queue(self, kind: Kind, contact_id: int, subject_id: int = 0, value: str = "{}") -> None:
         with self.market.database.writing() as connection:
             queue(connection, [Queued(self.connector, kind, contact_id, subject_id, value)], now())
