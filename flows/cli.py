@@ -9,6 +9,7 @@ import click
 
 from flows.cli_consent import consent
 from flows.cli_deletions import deletions
+from flows.cli_demo import demo
 from flows.cli_desk import quarantine
 from flows.cli_errors import Terminal, telling_errors
 from flows.cli_look import status
@@ -18,7 +19,6 @@ from flows.cli_reconcile import reconcile
 from flows.cli_record import record
 from flows.cli_recurring import run
 from flows.cli_report import report
-from flows.cli_run import demo
 
 
 def _version() -> str:
@@ -52,7 +52,7 @@ class _Group(click.Group):
 def cli(ctx: click.Context, config: str, verbose: bool) -> None:
     """Keeps a marketing database ("Market") and a CRM in step: staged, checked, and only then committed.
 
-    New here? `marketsync demo` shows a whole sync against an invented CRM on this machine.
+    New here? `marketsync demo` shows both directions against an invented CRM on this machine.
     For your own CRM: `init`, `check`, `run initial`, `status`.
     """
     ctx.obj = Terminal(config, verbose)

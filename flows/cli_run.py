@@ -1,12 +1,11 @@
-"""The commands that run a flow: `run initial`, and the demo."""
+"""The commands that run a flow: `run initial` and `run core`; and how a flow is run and its summary shown."""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,6 @@ from flows.cli_errors import Terminal, heading, shown, table
 
 if TYPE_CHECKING:
     from sync.report import RunReport
-    from tasks.demo import DemoSize
     from tasks.operate import LastRun
 
 _FINDINGS = 6
@@ -60,13 +58,14 @@ def run_initial(terminal: Terminal, connector: str, **options: Any) -> tuple[str
     """Runs the initial sync with its progress on the terminal; gives the run and the seconds it took. `options` are the flow's own."""
     from tasks.operate import INITIAL_FLOW
 
-    return run_flow(terminal, connector, INITIAL_FLOW, _initial_sync, **options)
+    return run_flow(terminal, connector, INITIAL_FLOW, initial_sync, **options)
 
 
-def _initial_sync() -> Callable[..., str]:
-    from flows.initial_sync import initial_sync  # not earlier: Prefect reads its settings when it is imported
+def initial_sync() -> Callable[..., str]:
+    """Imports that flow. Not earlier: Prefect reads its settings when it is imported."""
+    from flows.initial_sync import initial_sync as flow
 
-    return initial_sync
+    return flow
 
 
 def run_flow(
@@ -77,41 +76,65 @@ def run_flow(
     progress: Callable[[bool], AbstractContextManager[None]] | None = None,
     **options: Any,
 ) -> tuple[str, float]:
-    """Runs a flow in a flow engine of its own; gives the run and the seconds it took. `options` are the flow's own.
+    """Runs a flow in a flow engine of its own; gives the run and the seconds it took. For the arguments see `in_engine`."""
+    from tasks.engine import load_gate
+    from tasks.operate import INITIAL_FLOW, not_at_work
+
+    not_at_work(terminal.config, flow_name, connector)
+    since = time.monotonic()
+    gate = [load_gate] if flow_name == INITIAL_FLOW else []  # a run that finds nothing to do needs none, and most find nothing
+    with engine(terminal, load_flow, *gate):
+        run_id, _ = in_engine(terminal, connector, load_flow, progress, **options)
+    return run_id, time.monotonic() - since
+
+
+@contextmanager
+def engine(terminal: Terminal, *loading: Callable[[], object]) -> Iterator[None]:
+    """A flow engine while the block lasts; `loading` is done while it starts, in this order."""
+    from tasks.engine import flow_engine, log_file
+    from tasks.operate import data_dir
+
+    home = data_dir(terminal.config)
+    terminal.log = log_file(home)
+    click.echo(f"Starting the flow engine{' …' if sys.stderr.isatty() else ''}", err=True)
+
+    def load() -> None:
+        for each in loading:
+            each()
+
+    with flow_engine(home, verbose=terminal.verbose, meanwhile=load):
+        yield
+
+
+def in_engine(
+    terminal: Terminal,
+    connector: str,
+    load_flow: Callable[[], Callable[..., str]],
+    progress: Callable[[bool], AbstractContextManager[None]] | None = None,
+    **options: Any,
+) -> tuple[str, float]:
+    """Runs a flow in the engine that is there; gives the run and the seconds it took. `options` are the flow's own.
 
     `load_flow` imports the flow, once the engine's settings are there. `progress`: shows how far it is, told whether logs share the
     terminal; by default a bar per kind.
     """
-    from tasks.engine import flow_engine, load_gate, log_file
-    from tasks.operate import INITIAL_FLOW, data_dir, last_run, not_at_work
+    from tasks.operate import last_run
     from tasks.stopping import stoppable
     from tasks.terminal import progress_shown
 
-    home = data_dir(terminal.config)
-    terminal.log = log_file(home)
-    not_at_work(terminal.config, flow_name, connector)
     before = last_run(terminal.config, connector)
     since = time.monotonic()
-    click.echo(f"Starting the flow engine{' …' if sys.stderr.isatty() else ''}", err=True)
-    gate = load_gate if flow_name == INITIAL_FLOW else None  # a run that finds nothing to do needs none, and most find nothing
-    with flow_engine(home, verbose=terminal.verbose, meanwhile=lambda: _load(load_flow, gate)):
-        flow = load_flow()
-        click.echo(f"Syncing {connector}", err=True)
-        with _naming_report(terminal, connector, before), stoppable(_say_stopping) as stopping:
-            terminal.stopping = stopping
-            with (progress or (lambda plain: progress_shown(plain=plain)))(terminal.verbose):
-                run_id = flow(connector, config=terminal.config, **options)
+    flow = load_flow()
+    click.echo(f"Syncing {connector}", err=True)
+    with _naming_report(terminal, connector, before), stoppable(_say_stopping) as stopping:
+        terminal.stopping = stopping
+        with (progress or (lambda plain: progress_shown(plain=plain)))(terminal.verbose):
+            run_id = flow(connector, config=terminal.config, **options)
     return run_id, time.monotonic() - since
 
 
 def _say_stopping() -> None:
     click.echo("Stopping after the page that is under way; Ctrl-C once more ends at once …", err=True)
-
-
-def _load(load_flow: Callable[[], object], gate: Callable[[], None] | None) -> None:
-    load_flow()
-    if gate is not None:
-        gate()
 
 
 @contextmanager
@@ -130,21 +153,36 @@ def _naming_report(terminal: Terminal, connector: str, before: LastRun | None) -
 
 def show_run(terminal: Terminal, run_id: str, took: float) -> None:
     """The run's summary: what came, what was held back and why, whether the counts agree, where things lie, what to type next."""
-    from sync.report import headline, step_parts
-    from tasks.operate import market_place, report_of
+    from tasks.operate import report_of
 
     report, page = report_of(terminal.config, run_id)
+    show_report(report, took)
+    show_places(terminal, report, {"Quality report": page})
+
+
+def show_places(terminal: Terminal, report: RunReport, pages: Mapping[str, Path], *steps: str) -> None:
+    """Where things lie, and what to type next: what the run proposes, and `steps` (see `sync.report.step_parts`)."""
+    from sync.report import step_parts
+    from tasks.operate import market_place
+
+    heading("Where things are")
+    click.echo(f"  Market           {shown(market_place(terminal.config))}")
+    for name, page in pages.items():
+        click.echo(f"  {name:<14}   {shown(page)}")
+    heading("What to type next")
+    for command, meaning in map(step_parts, (*report.next_steps, *steps)):
+        click.echo(f"  {click.style(command, fg='cyan')}\n      {meaning}")
+
+
+def show_report(report: RunReport, took: float) -> None:
+    """What came, what was held back and why, whether the counts agree."""
+    from sync.report import headline
+
     click.echo("\n" + click.style(headline(report), bold=True, fg="green") + click.style(f"  ({took:.0f} s)", dim=True))
     _show_counts(report)
     _show_held(report)
     _show_verification(report)
     _show_findings(report)
-    heading("Where things are")
-    click.echo(f"  Market           {shown(market_place(terminal.config))}")
-    click.echo(f"  Quality report   {shown(page)}")
-    heading("What to type next")
-    for command, meaning in map(step_parts, report.next_steps):
-        click.echo(f"  {click.style(command, fg='cyan')}\n      {meaning}")
 
 
 def _show_counts(report: RunReport) -> None:
@@ -193,41 +231,3 @@ def _show_findings(report: RunReport) -> None:
         click.echo(f"  - {'' if named or finding.kind is None else f'{finding.kind.plural}: '}{finding.message}")
     if len(found) > _FINDINGS:
         click.echo(click.style(f"  … and {len(found) - _FINDINGS} more in the quality report", dim=True))
-
-
-def _hidden_size(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    return click.option(f"--{name}", type=click.IntRange(0), hidden=True)
-
-
-@click.command(short_help="Show a whole sync against an invented CRM.")
-@click.option("--folder", metavar="DIR", default="demo", show_default=True, help="Where the demo's configuration, Market and reports go.")
-@_hidden_size("users")
-@_hidden_size("accounts")
-@_hidden_size("leads")
-@_hidden_size("contacts")
-@_hidden_size("opportunities")
-@click.pass_obj
-def demo(terminal: Terminal, /, folder: str, **sizes: int | None) -> None:
-    """Show a whole initial sync against an invented SugarCRM on this machine.
-
-    Starts a SugarCRM sandbox on a free loopback port, writes a configuration, brings about 20,000 records into a SQLite file, and ends the
-    sandbox again. Needs no network. Every demo starts afresh.
-    """
-    from tasks.demo import CONNECTOR, DemoSize, clear_stage, demo_sandbox
-
-    stage = Path(folder).resolve()
-    size = DemoSize(**{name: count for name, count in sizes.items() if count is not None})
-    terminal.advice = "The sandbox is gone too. `marketsync demo` starts afresh."
-    clear_stage(stage)
-    click.echo(f"Inventing a SugarCRM: {_sizes(size)}", err=True)
-    with demo_sandbox(stage, size) as config:
-        terminal.config_option = str(config)
-        run_id, took = run_initial(terminal, CONNECTOR)
-        show_run(terminal, run_id, took)
-    query = "SELECT crm_type, count(*) FROM contacts WHERE deleted_date IS NULL AND merged_into IS NULL GROUP BY crm_type"
-    command = f"""python3 -c "import sqlite3; print(*sqlite3.connect('{shown(stage / "market.db")}').execute('{query}'))\""""
-    click.echo(f"  {click.style(command, fg='cyan')}\n      the Market itself is a SQLite file; any SQL tool opens it")
-
-
-def _sizes(size: DemoSize) -> str:
-    return ", ".join(f"{count:,} {name}" for name, count in asdict(size).items())

@@ -9,13 +9,14 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from sync.errors import ConfigError
+from sync.push_settings import PushOptions
 from tasks.beside import Beside
 
-CONNECTOR = "demo"
+CONNECTOR, AUDIENCE = "demo", "newsletter"
 _PASSWORD_FILE = "sandbox-password"
 _PASSWORD_VARIABLE = "MARKETSYNC_SANDBOX_PASSWORD"
 _MODULES = {"sugarcrm": "adapters.sandbox.sugarcrm"}
@@ -32,7 +33,26 @@ crm = "sugarcrm"
 url = "{url}"
 username = "mkt_sync"
 password = {{ file = "{password_file}" }}
+
+[connectors.{connector}.push]
+{options}
+
+[saved_reports.{audience}]
+of = "people"
+text = "Who gets the autumn letter"
+all_of = [{{ field = "consent.may_be_mailed", op = "equals", value = true }}]
+columns = ["contact_id", "email"]
+order_by = ["email", "contact_id"]
+limit = 620
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Where the demo plays: its configuration, and the sandbox's address."""
+
+    config: str
+    url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +91,8 @@ def clear_stage(folder: Path) -> None:
 
 
 @contextmanager
-def demo_sandbox(folder: Path, size: DemoSize) -> Iterator[Path]:
-    """A sandbox at work while the block lasts, on a free loopback port; gives the configuration file that names it."""
+def demo_sandbox(folder: Path, size: DemoSize) -> Iterator[Stage]:
+    """A sandbox at work while the block lasts, on a free loopback port, and a configuration that names it and pushes everything."""
     password = secrets.token_urlsafe(18)
     password_file = folder / _PASSWORD_FILE
     password_file.touch(mode=0o600)
@@ -81,8 +101,11 @@ def demo_sandbox(folder: Path, size: DemoSize) -> Iterator[Path]:
     sandbox = Beside(_MODULES["sugarcrm"], [*size.options(), "--password-env", _PASSWORD_VARIABLE], log, {_PASSWORD_VARIABLE: password})
     try:
         config = folder / "marketsync.toml"
-        config.write_text(_CONFIG.format(connector=CONNECTOR, url=_url(sandbox, log), password_file=_PASSWORD_FILE), encoding="utf-8")
-        yield config
+        url = _url(sandbox, log)
+        options = "\n".join(f"{each.name} = true" for each in fields(PushOptions))
+        told = {"connector": CONNECTOR, "url": url, "password_file": _PASSWORD_FILE, "options": options, "audience": AUDIENCE}
+        config.write_text(_CONFIG.format(**told), encoding="utf-8")
+        yield Stage(str(config), url)
     finally:
         sandbox.stop()
 

@@ -16,12 +16,28 @@ from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
 from rich.text import Text
 
-from sync.records import PULL_ORDER, Kind
+from sync.records import Kind
 from tasks.progress import Step, listening
 
-_DOING = {"extract": "reading", "plan": "planning", "check": "checking", "commit": "writing"}
-_DONE = {"extract": "read", "plan": "planned", "check": "checked", "commit": "written"}
-_LAST = "commit"
+_DOING = {
+    "extract": "reading",
+    "plan": "planning",
+    "check": "checking",
+    "commit": "writing",
+    "collect": "gathering",
+    "send": "sending",
+    "settle": "settling",
+}
+_DONE = {
+    "extract": "read",
+    "plan": "planned",
+    "check": "checked",
+    "commit": "written",
+    "collect": "gathered",
+    "send": "sent",
+    "settle": "settled",
+}
+_LAST = ("commit", "settle")  # of the road in, and of the road out
 
 
 @contextmanager
@@ -48,10 +64,10 @@ def _columns() -> tuple[ProgressColumn, ...]:
 
 
 class _InOrder(Progress):
-    """The bars in the order of the pull, whichever began first."""
+    """The bars in the order of the kinds, whichever began first."""
 
     def get_renderables(self) -> Iterator[RenderableType]:
-        names = [kind.plural for kind in PULL_ORDER]
+        names = [kind.plural for kind in Kind]
         yield self.make_tasks_table(sorted(self.tasks, key=lambda task: names.index(task.description)))
 
 
@@ -89,6 +105,8 @@ class _Bars:
 
     def __call__(self, step: Step) -> None:
         with self._lock:
+            if step.verb == "collect":
+                self._through.discard(step.kind)  # another batch
             if step.kind not in self._through:
                 self._show(step)
 
@@ -100,8 +118,8 @@ class _Bars:
         if self._doing.get(step.kind) != step.verb:
             self._doing[step.kind] = step.verb
             self._bars.reset(bar, total=step.total, doing=_DOING.get(step.verb, step.verb))
-        last = step.ended and step.verb == _LAST
-        word = _DONE[_LAST] if last else _waiting(step)
+        last = step.ended and step.verb in _LAST
+        word = _DONE[step.verb] if last else _waiting(step)
         self._bars.update(bar, completed=step.done, total=_total(step), doing=word)
         if last:
             self._through.add(step.kind)
@@ -110,7 +128,7 @@ class _Bars:
 def _total(step: Step) -> int | None:
     """A bar is full only when its kind is through: between two steps it only waits."""
     if step.ended:
-        return step.done if step.verb == _LAST else max(step.done, 1)
+        return step.done if step.verb in _LAST else max(step.done, 1)
     return step.total
 
 

@@ -55,7 +55,7 @@ ROOMS = {
 
 # Where statements are written: SQLAlchemy in the Market, DuckDB's text in staging; the gate's rules are predicates over one batch.
 SQL_HOMES = ("adapters/market/", "adapters/staging/", "adapters/sandbox/", "expectations/")
-SHOWN = ("flows/cli_run.py",)  # prints a statement for the reader to try
+SHOWN = ("flows/cli_demo.py",)  # prints a statement for the reader to try
 _STATEMENT = re.compile(
     r"\b(SELECT\s.+\sFROM|INSERT\s+INTO|DELETE\s+FROM|UPDATE\s+\S+\s+SET|CREATE\s+(OR REPLACE\s+)?(TABLE|VIEW))\b", re.DOTALL
 )
