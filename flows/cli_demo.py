@@ -125,8 +125,9 @@ def _show_day(recorded: Mapping[Recordable, Told], meanwhile: Meanwhile) -> None
 
 
 def _flowing(title: str, words: Sequence[str]) -> None:
-    """A sentence, wrapped."""
-    click.echo(click.wrap_text(f"{title}: {', '.join(words)}.", width=110, initial_indent="  ", subsequent_indent="    "))
+    """A sentence, wrapped between its parts."""
+    kept = ", ".join(word.replace(" ", "\xa0") for word in words)
+    click.echo(click.wrap_text(f"{title}: {kept}.", width=110, initial_indent="  ", subsequent_indent="    ").replace("\xa0", " "))
 
 
 def _show_runs(terminal: Terminal, seconds: Sequence[float]) -> None:
@@ -142,6 +143,7 @@ def _show_runs(terminal: Terminal, seconds: Sequence[float]) -> None:
 
 def _show_pushes(terminal: Terminal) -> None:
     """What went out kind by kind, what was refused in whose words, and what waits for what."""
+    from sync.push import State
     from sync.records import Kind
     from tasks.demo import CONNECTOR
     from tasks.demo_day import refusals, went
@@ -151,7 +153,7 @@ def _show_pushes(terminal: Terminal) -> None:
     rows = [[each.kind.plural, *(f"{number:,}" for number in each.numbers), each.remark] for each in went(terminal.config)]
     table(["", "pushed", "refused", "waiting", ""], rows, left=frozenset({0, 4}))
     refused = refusals(terminal.config)
-    waiting = [each for each in outbox_counts(terminal.config, CONNECTOR) if each.waits_for]
+    waiting = [each for each in outbox_counts(terminal.config, CONNECTOR) if each.state in (State.PENDING, State.SENDING)]
     waiting.sort(key=lambda each: list(Kind).index(each.kind))
     if refused:
         heading("Refused, and in whose words")
@@ -161,7 +163,7 @@ def _show_pushes(terminal: Terminal) -> None:
     if waiting:
         heading("Waiting, and for what")
         for each in waiting:
-            click.echo(f"  {each.kind.counted(each.rows)}: {WAITS_FOR.get(each.waits_for or '', each.state.value)}")
+            click.echo(f"  {each.kind.counted(each.rows)}: {WAITS_FOR.get(each.waits_for or '', 'the next run of their flow')}")
 
 
 def _show_landed(terminal: Terminal, crm: DemoCrm) -> None:

@@ -68,7 +68,7 @@ class DemoCrm:
         leads = [lead for lead in self._some("Leads") if not lead["converted"] and _address(lead)][:1]
         for lead in leads:
             self._control.call("records/convert", lead=lead["id"])
-        out = [each for each in contacts[_EDITED:] if _address(each)][:1]
+        out = [each for each in contacts[_EDITED:] if self._is_their_own(_address(each))][:1]
         for contact in out:
             self._control.call("addresses/flag", address=_address(contact), opt_out=True)
         return Meanwhile(len(contacts[:_EDITED]), len(accounts[:_RENAMED]), len(leads), len(out))
@@ -92,6 +92,9 @@ class DemoCrm:
 
     def _some(self, module: str) -> list[dict[str, Any]]:
         return list(self._control.call("dump", module=module, after_id="", limit=60, deleted=False))
+
+    def _is_their_own(self, address: str) -> bool:
+        return bool(address) and self._control.call("count", module="Contacts", where={"email1": address})["living"] == 1
 
     def _edit(self, module: str, record: Mapping[str, Any], values: dict[str, Any]) -> None:
         self._control.call("records/edit", module=module, id=record["id"], values=values)

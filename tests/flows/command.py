@@ -22,15 +22,19 @@ def typed(folder: Path, *words: str, keys: str | None = None) -> Result:
 
 def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """A command as a process of its own; its output is no terminal."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
     return subprocess.run(
         [sys.executable, "-m", "flows.cli", *words],
         cwd=ROOT,
-        env={**clean, **environment},
+        env={**clean_environment(), **environment},
         capture_output=True,
         text=True,
         timeout=300,
     )
+
+
+def clean_environment() -> dict[str, str]:
+    """Without a Prefect server or settings of the tests' own."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
 
 
 def configured(folder: Path, url: str = "http://127.0.0.1:9", more: str = "") -> Path:
