@@ -44,7 +44,7 @@ def test_new_people_live_at_addresses_and_numbers_that_belong_to_nobody() -> Non
     day = make_day(5, people(620), BEGIN)
     text = json.dumps(day)
     assert all(re.search(r"@example\.(com|net|org)$", address) for address in re.findall(r"[\w.]+@[\w.]+", text))
-    assert all(phone.startswith("+1 202 555 01") for phone in re.findall(r"\+\d[\d ]+", text))
+    assert all(phone.startswith("+1 202 555 01") for phone in re.findall(r"\+\d \d[\d ]+", text))
     assert {"com", "org"} >= set(re.findall(r"https://(?:\w+\.)?example\.(\w+)", text))
 
 
