@@ -78,8 +78,9 @@ def run_flow(
 ) -> tuple[str, float]:
     """Runs a flow in a flow engine of its own; gives the run and the seconds it took. For the arguments see `in_engine`."""
     from tasks.engine import load_gate
-    from tasks.operate import INITIAL_FLOW, not_at_work
+    from tasks.operate import INITIAL_FLOW, data_dir, not_at_work
 
+    data_dir(terminal.config)  # before the lock is looked for in it
     not_at_work(terminal.config, flow_name, connector)
     since = time.monotonic()
     gate = [load_gate] if flow_name == INITIAL_FLOW else []  # a run that finds nothing to do needs none, and most find nothing

@@ -49,3 +49,16 @@ def test_the_bars_stand_in_the_order_of_the_pull_and_each_kind_has_one() -> None
     users, opportunities = (line.split() for line in console.export_text().splitlines())
     assert users[:2] == ["users", "written"] and " ".join(users).endswith("5 of 5")
     assert opportunities[:2] == ["opportunities", "reading"] and "10 of 30" in " ".join(opportunities)
+
+
+def test_a_push_has_a_bar_behind_those_of_the_pull_and_each_batch_of_it_shows() -> None:
+    console = Console(width=110, record=True)
+    bars = _InOrder(*_columns(), console=console)
+    show = _Bars(bars)
+    show(Step("r", "sent email", "settle", 500, 500, ended=True))
+    show(Step("r", "user", "extract", 1, 1))
+    show(Step("r", "sent email", "collect", 111, 111, ended=True))
+    show(Step("r", "sent email", "send", 0, 111))
+    console.print(next(iter(bars.get_renderables())))
+    users, mails = (line.split() for line in console.export_text().splitlines())
+    assert users[0] == "users" and mails[:3] == ["sent", "emails", "sending"] and "0 of 111" in " ".join(mails)
