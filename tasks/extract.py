@@ -12,6 +12,7 @@ from datetime import datetime
 from prefect import task
 
 from adapters.staging import Parcel
+from adapters.staging.planning import BEGUN_AT
 from sync.crm import Crm
 from sync.errors import MarketsyncError
 from sync.fields import Reading
@@ -75,7 +76,7 @@ def stage_request(
         if state == REJECTED or not fits:
             ref = None  # the CRM's schema moved since, or other records are wanted now
     if ref is None:
-        told = {"baseline": crm.now().isoformat(), "asked": _asked(request), **about}
+        told = {BEGUN_AT: now().isoformat(), "baseline": crm.now().isoformat(), "asked": _asked(request), **about}
         ref = home.parcels.create(run.connector, kind, purpose, request.fields, readings, told)
         _stage_first(home, ref, first)
     with home.parcels.open(ref, filling=True) as parcel:

@@ -10,6 +10,7 @@ from prefect import task
 
 from adapters.staging.file_loading import load_file
 from adapters.staging.files import ExportFile, find_files, mistakes_inside, open_file
+from adapters.staging.planning import BEGUN_AT
 from sync.errors import ConfigError
 from sync.exported_files import (
     NO_FILES,
@@ -112,7 +113,9 @@ def _fill(
     with installation(run.config).parcels.open(ref) as parcel:
         tell(Step(run.run_id, ref.kind.value, "extract", 0, None))
         told = load_file(parcel, file, plan, _filter_of(run, ref.kind), types, crm_now)
-        parcel.tell("baseline", baseline(told, crm_now, exported_at).isoformat())
+        since = baseline(told, crm_now, exported_at).isoformat()
+        parcel.tell("baseline", since)
+        parcel.tell(BEGUN_AT, since)
         note_findings(run, file_findings(ref.kind, file.label, plan, told))
         parcel.tell("state", READ)
         tell(Step(run.run_id, ref.kind.value, "extract", told.rows, told.rows, ended=True))

@@ -24,7 +24,18 @@ from adapters.market.schema import accounts, contacts, metadata, users
 from adapters.market.schema_books import crm_links
 from sync.records import PEOPLE, Kind, Rows
 
-_LINK_COLUMNS = ("crm_id", "market_id", "living", "alias_of", "converted_to", "row_hash", "crm_opt_out", "left_scope")
+_LINK_COLUMNS = (
+    "crm_id",
+    "market_id",
+    "living",
+    "alias_of",
+    "converted_to",
+    "row_hash",
+    "crm_opt_out",
+    "left_scope",
+    "crm_modified_at",
+    "written_at",
+)
 _LINK: list[ColumnElement[Any]] = [*(crm_links.c[name] for name in _LINK_COLUMNS), opt_out_acknowledged_at()]
 _LIVING_LINK = [own_row() if column is crm_links.c.market_id else column for column in _LINK]
 _PERSON_COLUMNS = (

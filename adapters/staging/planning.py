@@ -21,9 +21,12 @@ from sync.matching import Candidate, Claim, Hold, Match, UserClaim, UserMatch
 from sync.pull import RowFacts, RowPlan
 from sync.records import PEOPLE, Kind
 
+BEGUN_AT = "begun_at"
+"""What a parcel tells of itself: when it was begun, on our clock, ISO text. Without it nothing counts as overtaken."""
+
 _EMPTY: Mapping[str, str] = {
     "known_links": "crm_id VARCHAR, market_id BIGINT, living BOOLEAN, converted_to VARCHAR, alias_of VARCHAR, row_hash BIGINT, "
-    "crm_opt_out BOOLEAN, left_scope BOOLEAN, opt_out_acknowledged_at TIMESTAMP",
+    "crm_opt_out BOOLEAN, left_scope BOOLEAN, crm_modified_at TIMESTAMP, written_at TIMESTAMP, opt_out_acknowledged_at TIMESTAMP",
     "known_conversions": "contact_crm_id VARCHAR, market_id BIGINT, crm_modified_at TIMESTAMP, lead_crm_id VARCHAR",
     "known_people": "contact_id BIGINT, crm_type VARCHAR, email_key VARCHAR, opt_out BOOLEAN, opt_out_pending BOOLEAN, out_links BIGINT, "
     "deleted_date TIMESTAMP, do_not_pull BOOLEAN, updated_at TIMESTAMP, crm_modified_at TIMESTAMP, crm_id VARCHAR, merged_into BIGINT",
@@ -169,7 +172,11 @@ SELECT *, {situation} AS situation FROM (
         coalesce(matched.market_id, link.market_id) IS NOT NULL AS known_row,
         link.market_id IS NOT NULL AS linked,
         coalesce(link.living AND NOT link.left_scope, false) AS living_link,
-        coalesce(link.row_hash = facts.row_hash AND coalesce(matched.market_id = link.market_id, true), false) AS same_values,
+        -- Another run has committed this record since this parcel was begun, and not in an older version: what stands here is history.
+        coalesce(link.written_at > {begun_at} AND facts.modified_at <= link.crm_modified_at, false) AS overtaken,
+        coalesce(
+            (link.row_hash = facts.row_hash OR (overtaken AND facts.modified_at < link.crm_modified_at))
+            AND coalesce(matched.market_id = link.market_id, true), false) AS same_values,
         {fills_only} AS fills_only,
         {row}.deleted_date IS NOT NULL AS row_deleted,
         coalesce({row}.do_not_pull, false) AS barred,
@@ -182,7 +189,7 @@ SELECT *, {situation} AS situation FROM (
         CASE WHEN matched.market_id <> link.market_id THEN coalesce(facts.crm_out, link.crm_opt_out) ELSE facts.crm_out END AS crm_out,
         CASE WHEN matched.market_id <> link.market_id THEN NULL ELSE link.crm_opt_out END AS base_out,
         {pending} AS unacknowledged,
-        coalesce(greatest(facts.modified_at, {read_at}) <= link.opt_out_acknowledged_at, false) AS stale,
+        overtaken OR coalesce(greatest(facts.modified_at, {read_at}) <= link.opt_out_acknowledged_at, false) AS stale,
         {out_links} AS row_out_links,
         coalesce(link.living AND link.crm_opt_out AND coalesce(matched.market_id = link.market_id, true), false) AS own_out,
         row_out_links - CAST(own_out AS BIGINT) > 0 AS others_out
@@ -222,17 +229,19 @@ def situations(parcel: Parcel, kind: Kind) -> dict[int, RowFacts]:
     """The distinct situations of the batch by number: a few dozen, however many records there are."""
     fills = "coalesce(person.crm_type = 'Contact', false)" if kind is Kind.LEAD else "false"
     terms = {**_PEOPLE_TERMS, "fills_only": fills} if kind in PEOPLE else _OTHER_TERMS
-    parcel.execute(_SITUATED.format(situation=_SITUATION, read_at=_read_at(parcel), **terms))
+    since = {"read_at": _told_instant(parcel, "baseline", "1970-01-01"), "begun_at": _told_instant(parcel, BEGUN_AT, "9999-12-31")}
+    parcel.execute(_SITUATED.format(situation=_SITUATION, **since, **terms))
     asked = ", ".join(f"any_value({name})" for name in _FACT_NAMES)
     return {
         number: RowFacts(*row) for number, *row in parcel.execute(f"SELECT situation, {asked} FROM situated GROUP BY situation").fetchall()
     }
 
 
-def _read_at(parcel: Parcel) -> str:
-    """Since when this parcel was read, on the CRM's clock: no value in it is older. What it says may be newer than its record's stamp."""
-    told = parcel.told("baseline")
-    return f"TIMESTAMP '{datetime.fromisoformat(told).astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}'" if told else "TIMESTAMP '1970-01-01'"
+def _told_instant(parcel: Parcel, name: str, otherwise: str) -> str:
+    """`baseline`: since when this parcel was read, on the CRM's clock: no value in it is older; what it says may be newer than its record's
+    stamp. BEGUN_AT: the same moment on our clock."""
+    told = parcel.told(name)
+    return f"TIMESTAMP '{datetime.fromisoformat(told).astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}'" if told else f"TIMESTAMP '{otherwise}'"
 
 
 # -- the plan -------------------------------------------------------------------------------------------------------

@@ -38,6 +38,8 @@ def test_links_are_found_by_connector_kind_and_id(market: Market) -> None:
         "row_hash": -(2**63),
         "crm_opt_out": True,
         "left_scope": False,
+        "crm_modified_at": None,
+        "written_at": datetime(2026, 2, 1, 8),
         "opt_out_acknowledged_at": None,
     }
     assert (found["c2"]["living"], found["c2"]["alias_of"], found["c2"]["crm_opt_out"]) == (False, "c1", None)
