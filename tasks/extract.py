@@ -12,7 +12,7 @@ from datetime import datetime
 from prefect import task
 
 from adapters.staging import Parcel
-from adapters.staging.planning import BEGUN_AT
+from adapters.staging.facts import BEGUN_AT
 from sync.crm import Crm
 from sync.errors import MarketsyncError
 from sync.fields import Reading

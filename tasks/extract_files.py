@@ -8,9 +8,9 @@ from pathlib import Path
 
 from prefect import task
 
+from adapters.staging.facts import BEGUN_AT
 from adapters.staging.file_loading import load_file
 from adapters.staging.files import ExportFile, find_files, mistakes_inside, open_file
-from adapters.staging.planning import BEGUN_AT
 from sync.errors import ConfigError
 from sync.exported_files import (
     NO_FILES,

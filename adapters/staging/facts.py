@@ -7,12 +7,16 @@ CRM record: of several versions read in one window the newest stays. Market's an
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from adapters.staging.duck import literal, quote
 from adapters.staging.parcel import Parcel
 from adapters.staging.reading import text_of, unreadable_when, value_of
 from sync import address
 from sync.fields import Reading
+
+BEGUN_AT = "begun_at"
+"""What a parcel tells of itself: when it was begun, on our clock, ISO text. Without it nothing counts as overtaken."""
 
 BLANKS = "concat(" + ", ".join(f"chr({ord(each)})" for each in address.BLANKS) + ")"
 
@@ -126,3 +130,10 @@ def _unreadable(readings: Sequence[Reading]) -> str:
     )
     crm_id = next((text_of(reading) for reading in readings if reading.column == "crm_id"), "CAST(NULL AS VARCHAR)")
     return _UNREADABLE.format(crm_id=crm_id, faults=faults)
+
+
+def told_instant(parcel: Parcel, name: str, otherwise: str) -> str:
+    """`baseline`: since when this parcel was read, on the CRM's clock: no value in it is older; what it says may be newer than its record's
+    stamp. BEGUN_AT: the same moment on our clock."""
+    told = parcel.told(name)
+    return f"TIMESTAMP '{datetime.fromisoformat(told).astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}'" if told else f"TIMESTAMP '{otherwise}'"

@@ -11,18 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, fields
-from datetime import UTC, datetime
 
 import pyarrow as pa
 
+from adapters.staging.facts import BEGUN_AT, told_instant
 from adapters.staging.parcel import Parcel
 from adapters.staging.rows import Column, ParcelRows
 from sync.matching import Candidate, Claim, Hold, Match, UserClaim, UserMatch
 from sync.pull import RowFacts, RowPlan
 from sync.records import PEOPLE, Kind
-
-BEGUN_AT = "begun_at"
-"""What a parcel tells of itself: when it was begun, on our clock, ISO text. Without it nothing counts as overtaken."""
 
 _EMPTY: Mapping[str, str] = {
     "known_links": "crm_id VARCHAR, market_id BIGINT, living BOOLEAN, converted_to VARCHAR, alias_of VARCHAR, row_hash BIGINT, "
@@ -229,19 +226,12 @@ def situations(parcel: Parcel, kind: Kind) -> dict[int, RowFacts]:
     """The distinct situations of the batch by number: a few dozen, however many records there are."""
     fills = "coalesce(person.crm_type = 'Contact', false)" if kind is Kind.LEAD else "false"
     terms = {**_PEOPLE_TERMS, "fills_only": fills} if kind in PEOPLE else _OTHER_TERMS
-    since = {"read_at": _told_instant(parcel, "baseline", "1970-01-01"), "begun_at": _told_instant(parcel, BEGUN_AT, "9999-12-31")}
+    since = {"read_at": told_instant(parcel, "baseline", "1970-01-01"), "begun_at": told_instant(parcel, BEGUN_AT, "9999-12-31")}
     parcel.execute(_SITUATED.format(situation=_SITUATION, **since, **terms))
     asked = ", ".join(f"any_value({name})" for name in _FACT_NAMES)
     return {
         number: RowFacts(*row) for number, *row in parcel.execute(f"SELECT situation, {asked} FROM situated GROUP BY situation").fetchall()
     }
-
-
-def _told_instant(parcel: Parcel, name: str, otherwise: str) -> str:
-    """`baseline`: since when this parcel was read, on the CRM's clock: no value in it is older; what it says may be newer than its record's
-    stamp. BEGUN_AT: the same moment on our clock."""
-    told = parcel.told(name)
-    return f"TIMESTAMP '{datetime.fromisoformat(told).astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}'" if told else f"TIMESTAMP '{otherwise}'"
 
 
 # -- the plan -------------------------------------------------------------------------------------------------------
