@@ -76,7 +76,7 @@ class Outgoing:
     |--------------------------|----------------------------------------------------------------------------------------------------|
     | opt-out                  | address                                                                                            |
     | score                    | field, score (a number), date_field or None, scored_at                                             |
-    | new lead, record update  | fields: CRM field → value; address (absent: not to be written); new lead also opt_out               |
+    | new lead, record update  | fields: CRM field → value; address (absent: not written), and opt_out: true where it may not be mailed |
     | sent email               | campaign, subject, from_address, address, sent_at, delivery_status (delivered, bounced), opens, clicks |
     | opened, clicked email    | campaign, subject, address, at, url                                                                |
     | the same, sink campaign  | campaign_key, campaign, opens, people_opened, clicks, people_clicked                               |

@@ -9,7 +9,7 @@ from typing import Any
 from adapters.crm.sugarcrm_lookup import those_there
 from adapters.crm.sugarcrm_parts import MOST_PARTS, Ending, Write
 from adapters.crm.sugarcrm_push_activities import campaign_id, writes_of
-from adapters.crm.sugarcrm_push_addresses import AddressWrite, opted_out, perform, with_primary
+from adapters.crm.sugarcrm_push_addresses import AddressWrite, Entry, opted_out, perform, with_primary
 from adapters.crm.sugarcrm_schema import MODULES
 from adapters.crm.sugarcrm_writes import SugarWrites
 from sync.activity_objects import CAMPAIGN
@@ -87,10 +87,7 @@ class SugarPush:
         endings |= {row.outbox_id: [ending] for row, ending in zip(plain, self.writes.perform(writes), strict=True)}
         moved = [row for row in batch if row.targets and row.values.get("address")]
         wanted = [
-            AddressWrite(
-                MODULES[row.targets[0].kind], row.targets[0].crm_id, with_primary(str(row.values["address"])), row.values["fields"]
-            )
-            for row in moved
+            AddressWrite(MODULES[row.targets[0].kind], row.targets[0].crm_id, _moved(row.values), row.values["fields"]) for row in moved
         ]
         endings |= {row.outbox_id: [ending] for row, ending in zip(moved, perform(self.writes, wanted), strict=True)}
         return [endings.get(row.outbox_id, [_NO_TARGET]) for row in batch]
@@ -151,6 +148,10 @@ def _person(values: Mapping[str, Any]) -> dict[str, Any]:
         return dict(values["fields"])
     entry = {"email_address": address, "primary_address": True} | ({"opt_out": True} if values.get("opt_out") else {})
     return {**values["fields"], "email": [entry]}
+
+
+def _moved(values: Mapping[str, Any]) -> Callable[[Sequence[Entry]], Sequence[Entry]]:
+    return with_primary(str(values["address"]), out=bool(values.get("opt_out")))
 
 
 def _receipt(row: Outgoing, endings: Sequence[Ending]) -> Receipt:

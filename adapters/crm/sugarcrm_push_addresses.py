@@ -44,16 +44,17 @@ def opted_out(addresses: frozenset[str]) -> Callable[[Sequence[Entry]], Sequence
     return changed
 
 
-def with_primary(address: str) -> Callable[[Sequence[Entry]], Sequence[Entry]]:
-    """This address in the place of the primary one; the others stay. One that is on the list already keeps its flags."""
+def with_primary(address: str, *, out: bool = False) -> Callable[[Sequence[Entry]], Sequence[Entry]]:
+    """This address in the place of the primary one, opted out where that is said; the others stay. One that is on the list keeps its flags,
+    and one that is the primary one already is left alone."""
 
     def changed(entries: Sequence[Entry]) -> Sequence[Entry]:
-        wanted = address.strip().casefold()
+        wanted, said = address.strip().casefold(), {"opt_out": True} if out else {}
         if any(folded(one) == wanted and is_on(one, "primary_address") for one in entries):
             return entries
         known = next((one for one in entries if folded(one) == wanted), {"email_address": address.strip()})
         rest = [one for one in entries if folded(one) != wanted and not is_on(one, "primary_address")]
-        return [{**known, "primary_address": True}, *rest]
+        return [{**known, "primary_address": True, **said}, *rest]
 
     return changed
 

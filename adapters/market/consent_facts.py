@@ -15,9 +15,14 @@ PEOPLES_KINDS = tuple(sorted(kind.value for kind in PEOPLE))
 
 
 def opt_out_pending(connector: str | None) -> ColumnElement[bool]:
-    """Of a person: an opt-out of ours that this CRM (None: any) has not acknowledged yet (CONSENT-5). Of a merged row: the winner's."""
+    """Of a person: an opt-out of ours that this CRM (None: any) has not acknowledged yet (CONSENT-5). Of a merged row: the winner's.
+
+    One for a record that is gone from the CRM does not count: it will never be acknowledged, and nobody could re-subscribe any more.
+    """
     stands_for_it = func.coalesce(contacts.c.merged_into, contacts.c.contact_id)
     waits = [outbox.c.contact_id == stands_for_it, outbox.c.kind == OPT_OUT, outbox.c.state != ACKNOWLEDGED]
+    same = and_(*(crm_links.c[name] == outbox.c[f"crm_{name}" if name == "kind" else name] for name in ("connector", "kind", "crm_id")))
+    waits.append(select(crm_links.c.crm_id).where(same, crm_links.c.living).correlate(outbox).exists())
     if connector is not None:
         waits.append(outbox.c.connector == connector)
     return exists().where(*waits).label("opt_out_pending")

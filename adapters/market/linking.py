@@ -8,7 +8,7 @@ from sqlalchemy import Connection, and_, case, insert, or_, select, update
 
 from adapters.market.lists import link_members
 from adapters.market.loading import incoming, load
-from adapters.market.outbox_ready import unblock
+from adapters.market.outbox_ready import revive_opt_outs, unblock
 from adapters.market.schema_books import crm_links
 from sync.records import PEOPLE, Kind, Rows
 
@@ -21,6 +21,8 @@ def put_links(connection: Connection, connector: str, kind: Kind, rows: Rows) ->
         load(connection, crm_links, rows)  # the first parcel of an initial sync: nothing to compare with
         link_members(connection, connector, kind)
         unblock(connection, connector, None)
+        if kind in PEOPLE:
+            revive_opt_outs(connection, connector, kind, select(crm_links.c.crm_id).where(own))
         return
     with incoming(connection, list(crm_links.c), rows) as new:
         same = and_(*(crm_links.c[name] == new.c[name] for name in _KEY))
@@ -37,3 +39,5 @@ def put_links(connection: Connection, connector: str, kind: Kind, rows: Rows) ->
             link_members(connection, connector, kind, new)
             if kind in PEOPLE:
                 unblock(connection, connector, select(new.c.market_id))
+        if kind in PEOPLE:
+            revive_opt_outs(connection, connector, kind, select(new.c.crm_id))

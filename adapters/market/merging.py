@@ -12,6 +12,7 @@ from adapters.market.outbox_merging import move_activity
 from adapters.market.schema import contacts, opportunities
 from adapters.market.schema_books import consent_ledger, crm_links, outbox
 from adapters.market.types import BIGINT, INSTANT, KEY
+from adapters.market.unsubscribing import queue_for_others
 from sync.records import Kind, Rows
 
 _LOSER, _WINNER = bindparam("loser", type_=BIGINT), bindparam("winner", type_=BIGINT)
@@ -38,6 +39,7 @@ def merge_pairs(connection: Connection, pairs: dict[int, int], who: str, now: da
         for statement in statements:
             connection.execute(statement, move)
         move_activity(connection, move["loser"], move["winner"], now)
+        queue_for_others(connection, move["winner"], now)
     return len(moves)
 
 

@@ -86,7 +86,7 @@ class Outbox:
         with self._database.reading() as connection:
             there = [kind for kind in kinds if connection.execute(_any(connector, kind, now)).first() is not None]
             counts = {kind: connection.execute(_counts(connector, kind, now)).one() for kind in there}
-        blocked = [kind for kind, (rows, able) in counts.items() if able < rows and kind is not Kind.OPT_OUT]
+        blocked = [kind for kind, (rows, able) in counts.items() if able < rows]
         if blocked:
             with self._database.writing() as connection:
                 for kind in blocked:

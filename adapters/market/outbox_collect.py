@@ -12,10 +12,12 @@ from sqlalchemy import Column, Connection, Row, select
 
 from adapters.market.columns import current_table
 from adapters.market.consent_facts import PEOPLES_KINDS
+from adapters.market.mailing import addresses_out
 from adapters.market.outbox_ready import ASKED, PERSON, STANDS, of_connector, queued, ready, writable
 from adapters.market.outbox_values import activity_values, campaign_counters
 from adapters.market.schema_books import crm_links, outbox
 from adapters.market.schema_marketing import scores, scoring_profiles, tasks
+from sync.address import address_key
 from sync.mapping import MappingRow
 from sync.push import Outgoing, State, Target
 from sync.push_settings import ScoreField
@@ -108,9 +110,9 @@ def _values(
     if kind is Kind.TASK:
         return _tasks(connection, connector, rows)
     if kind is Kind.NEW_LEAD:
-        return _new_leads(connection, rows, targets, needs)
+        return _with_opt_outs(connection, rows, _new_leads(connection, rows, targets, needs))
     if kind is Kind.UPDATE:
-        return {row.outbox_id: _update(row, targets[row.outbox_id], needs) for row in rows}
+        return _with_opt_outs(connection, rows, {row.outbox_id: _update(row, targets[row.outbox_id], needs) for row in rows})
     counters = campaign_counters(connection, [row.subject_id for row in rows if not row.asked_id])
     activity = activity_values(connection, kind, [row.subject_id for row in rows if row.asked_id])
     return {row.outbox_id: (activity if row.asked_id else counters).get(row.subject_id, {}) for row in rows}
@@ -150,7 +152,7 @@ def _tasks(connection: Connection, connector: str, rows: Sequence[Row[Any]]) -> 
 def _new_leads(
     connection: Connection, rows: Sequence[Row[Any]], targets: Mapping[int, tuple[Target, ...]], needs: Needs
 ) -> dict[int, dict[str, Any]]:
-    """The person's row as it is now (PUSH-5). One whom the CRM knows by now is an update: their opt-out has its own road."""
+    """The person's row as it is now (PUSH-5). One whom the CRM knows by now is an update."""
     table = current_table(connection, "contacts")
     wanted = pushed_columns(PEOPLE, needs.mapping) & set(table.c.keys()) | {ADDRESS_COLUMN}
     columns: list[Column[Any]] = [table.c[name] for name in sorted(wanted)]
@@ -160,10 +162,20 @@ def _new_leads(
     for row in rows:
         there = targets[row.outbox_id]
         kind = there[0].kind if there else needs.create_as
-        values = outgoing_fields(kind, needs.mapping, persons[row.person_contact_id], creates=not there)
-        out[row.outbox_id] = values if there else {**values, "opt_out": bool(row.person_opt_out)}
+        out[row.outbox_id] = outgoing_fields(kind, needs.mapping, persons[row.person_contact_id], creates=not there)
     return out
 
 
 def _update(row: Row[Any], targets: tuple[Target, ...], needs: Needs) -> dict[str, Any]:
     return outgoing_fields(targets[0].kind, needs.mapping, json.loads(row.value), creates=False)
+
+
+def _with_opt_outs(connection: Connection, rows: Sequence[Row[Any]], values: dict[int, dict[str, Any]]) -> dict[int, dict[str, Any]]:
+    """Wherever an address is written, the CRM is told with it who must not be mailed there: it would else take the new address of somebody
+    who is out for one that may be mailed, and come back as a re-subscribe (CONSENT-7, CONSENT-10). In is never said."""
+    keys = {outbox_id: address_key(each.get("address")) for outbox_id, each in values.items()}
+    out = addresses_out(connection, {key for key in keys.values() if key})
+    for row in rows:
+        if keys[row.outbox_id] and (row.person_opt_out or keys[row.outbox_id] in out):
+            values[row.outbox_id]["opt_out"] = True
+    return values

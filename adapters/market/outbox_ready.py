@@ -43,7 +43,9 @@ def writable(link: FromClause, kind: Kind) -> ColumnElement[bool]:
 
 
 def blocked_by(kind: Kind) -> ColumnElement[str | None]:
-    """What a row waits for before it can be sent: `person`, `record` or `delivery`; null: ready. Of opt-outs see `opt_out_ready`."""
+    """What a row waits for before it can be sent: `person`, `record` or `delivery`; null: ready."""
+    if kind is Kind.OPT_OUT:
+        return case((~opt_out_ready(), literal("record")))
     lives = _persons(select(PERSON.c.contact_id)).where(PERSON.c.deleted_date.is_(None)).exists()
     reasons: list[Any] = [(outbox.c.contact_id == 0, null()), (~lives, literal("person")), (~_has_record(kind), literal("record"))]
     if kind is Kind.SENT:
@@ -75,7 +77,7 @@ def opt_out_ready() -> ColumnElement[bool]:
 
 
 def ready(kind: Kind) -> ColumnElement[bool]:
-    return opt_out_ready() if kind is Kind.OPT_OUT else blocked_by(kind).is_(None)
+    return blocked_by(kind).is_(None)
 
 
 def mark_blocked(connection: Connection, connector: str, kind: Kind, now: datetime) -> int:
@@ -95,3 +97,13 @@ def unblock(connection: Connection, connector: str, people: Select[Any] | None) 
     if people is not None:
         again = again.where(outbox.c.contact_id.in_(people))
     return connection.execute(again.values(waits_for=null())).rowcount
+
+
+def revive_opt_outs(connection: Connection, connector: str, kind: Kind, records: Select[Any]) -> None:
+    """The CRM told of these records, by key: an opt-out that waited for one, or that the CRM refused for good, may be taken now. The record
+    was gone and is back, or has an address at last. Reads an index by these keys."""
+    theirs = and_(outbox.c.connector == connector, outbox.c.crm_kind == kind.value, outbox.c.crm_id.in_(records))
+    parked = outbox.c.state == State.PARKED.value
+    stuck = and_(outbox.c.kind == Kind.OPT_OUT.value, or_(outbox.c.waits_for.is_not(None), parked))
+    again = {"state": case((parked, State.PENDING.value), else_=outbox.c.state), "attempts": case((parked, 0), else_=outbox.c.attempts)}
+    connection.execute(update(outbox).where(theirs, stuck).values(waits_for=null(), next_try_at=null(), **again))

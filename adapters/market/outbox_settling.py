@@ -117,7 +117,8 @@ def _counted(receipts: Sequence[Receipt], before: dict[int, Standing], after: di
 def link_created(connection: Connection, connector: str, create_as: Kind, receipts: Sequence[Receipt], now: datetime) -> int:
     """The records that new leads became are linked to their people, unless a pull was faster. → how many links are new.
 
-    Somebody who opted out while they were created is queued for the new record: what was written may have said in.
+    Somebody who is out is queued for the new record, unless they surely were when it was queued: an attempt before this one may have made
+    the record when it said in, and an opt-out may be recorded with an instant of long ago.
     """
     made = {receipt.outbox_id: receipt.remote_id for receipt in receipts if receipt.outcome is Outcome.ACCEPTED and receipt.remote_id}
     rows = [row for some in in_batches(made) for row in connection.execute(_creators(some))]
@@ -141,7 +142,7 @@ def link_created(connection: Connection, connector: str, create_as: Kind, receip
 
 def _creators(outbox_ids: Sequence[int]) -> Any:
     return (
-        select(outbox.c.outbox_id, outbox.c.tried_at, PERSON.c.contact_id, PERSON.c.opt_out, PERSON.c.opt_out_date)
+        select(outbox.c.outbox_id, outbox.c.created_at, PERSON.c.contact_id, PERSON.c.opt_out, PERSON.c.updated_at)
         .join_from(outbox, ASKED, ASKED.c.contact_id == outbox.c.contact_id)
         .join(PERSON, STANDS)
         .where(outbox.c.outbox_id.in_(outbox_ids))
@@ -149,8 +150,8 @@ def _creators(outbox_ids: Sequence[int]) -> Any:
 
 
 def _link(connector: str, create_as: Kind, row: Row[Any], crm_id: str, now: datetime) -> dict[str, Any]:
-    """`crm_opt_out` as it was written; None where it changed so late that nobody can say."""
-    long_out = row.opt_out and row.opt_out_date is not None and row.tried_at is not None and row.opt_out_date < row.tried_at - _JUST_BEFORE
+    """`crm_opt_out` as it was written; None where nobody can say. Every change of an opt-out moves `updated_at`, by our clock."""
+    long_out = row.opt_out and row.updated_at is not None and row.updated_at < row.created_at - _JUST_BEFORE
     return {
         "connector": connector,
         "kind": create_as.value,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, exists, func, insert, null, or_, select, true, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, exists, func, insert, null, or_, select, true, update
 
 from adapters.market.consent_facts import ACKNOWLEDGED, OPT_OUT, PEOPLES_KINDS
 from adapters.market.schema import contacts
@@ -85,7 +85,22 @@ def _people(connection: Connection, target: int | str) -> Sequence[Any]:
 
 
 def queue_opt_outs(connection: Connection, people: Sequence[int], push: Collection[str], now: datetime) -> int:
-    """One row per living record of these people. → how many are new. A converted lead is not written: its contact is (PUSH-7)."""
+    """They said it: one row per living record of these people; what waits already waits anew. → how many are new."""
+    _say_again(connection, people, push)
+    return _queue_missing(connection, people, push, now)
+
+
+def queue_for_others(connection: Connection, person: int, now: datetime) -> int:
+    """The same word for records that joined the row of somebody who is out since (MATCH-8): where a CRM was told of their opt-out, their
+    other records there that do not say out are told as well. → how many rows are new."""
+    told = select(outbox.c.connector).where(outbox.c.contact_id == person, outbox.c.kind == OPT_OUT).distinct()
+    is_out = connection.execute(select(contacts.c.opt_out).where(contacts.c.contact_id == person)).scalar()
+    push = connection.execute(told).scalars().all() if is_out else []
+    return _queue_missing(connection, [person], push, now, crm_links.c.crm_opt_out.is_not(true())) if push else 0
+
+
+def _queue_missing(connection: Connection, people: Sequence[int], push: Collection[str], now: datetime, *which: ColumnElement[bool]) -> int:
+    """A converted lead is not written: its contact is (PUSH-7)."""
     link, contact = crm_links, crm_links.alias("contact")
     is_contact = and_(
         contact.c.connector == link.c.connector, contact.c.kind == Kind.CONTACT.value, contact.c.crm_id == link.c.converted_to
@@ -93,11 +108,10 @@ def queue_opt_outs(connection: Connection, people: Sequence[int], push: Collecti
     converted = exists().where(is_contact, contact.c.market_id == link.c.market_id, contact.c.living)
     same = and_(outbox.c.connector == link.c.connector, outbox.c.crm_kind == link.c.kind, outbox.c.crm_id == link.c.crm_id)
     waits = exists().where(same, outbox.c.kind == OPT_OUT, outbox.c.state != ACKNOWLEDGED)
-    _try_again(connection, people, push)
     rows = (
         select(link.c.connector, link.c.market_id.label("contact_id"), link.c.kind.label("crm_kind"), link.c.crm_id)
         .where(link.c.kind.in_(PEOPLES_KINDS), link.c.market_id.in_(people), link.c.connector.in_(sorted(push)), link.c.living)
-        .where(~waits, or_(link.c.converted_to.is_(None), ~converted))
+        .where(~waits, or_(link.c.converted_to.is_(None), ~converted), *which)
         .order_by(link.c.connector, link.c.kind, link.c.crm_id)
     )
     waiting = [{**row, "kind": OPT_OUT, "value": OPT_OUT_VALUE, "created_at": now} for row in connection.execute(rows).mappings()]
@@ -106,8 +120,15 @@ def queue_opt_outs(connection: Connection, people: Sequence[int], push: Collecti
     return len(waiting)
 
 
-def _try_again(connection: Connection, people: Sequence[int], push: Collection[str]) -> None:
-    """They said it again: what the CRM refused before is tried again at once, also where an operator was to look at it."""
+def _say_again(connection: Connection, people: Sequence[int], push: Collection[str]) -> None:
+    """They said it again. What the CRM refused before is tried again at once, also where an operator was to look at it. What is on its way
+    this moment goes out once more: the CRM may have taken it before somebody re-subscribed there, and that is older than this (CONSENT-10).
+    """
     theirs = and_(outbox.c.contact_id.in_(people), outbox.c.connector.in_(sorted(push)), outbox.c.kind == OPT_OUT)
-    stuck = outbox.c.state.in_((State.REFUSED.value, State.PARKED.value))
-    connection.execute(update(outbox).where(theirs, stuck).values(state=State.PENDING.value, attempts=0, next_try_at=null()))
+    connection.execute(update(outbox).where(theirs, outbox.c.state != ACKNOWLEDGED).values(version=outbox.c.version + 1))
+    try_again(connection, theirs, outbox.c.state.in_((State.REFUSED.value, State.PARKED.value)))
+
+
+def try_again(connection: Connection, *which: ColumnElement[bool]) -> None:
+    """Opt-outs that were refused or parked wait as if for the first time."""
+    connection.execute(update(outbox).where(*which).values(state=State.PENDING.value, attempts=0, next_try_at=null()))

@@ -182,6 +182,21 @@ def test_push_r_a_new_address_takes_the_primary_place_and_the_others_stay(bench:
     assert dump(bench, "Contacts")["c1"]["title"] == "Countess"
 
 
+def test_consent_10_a_new_address_of_somebody_who_is_out_is_out_from_the_start(bench: SugarBench) -> None:
+    """One that is the primary one already is not opted out by the way: that is the opt-out's own push."""
+    person(bench, "Contacts", "c1", entry("ada@example.org", primary=True, out=True), entry("work@example.org"))
+    person(bench, "Contacts", "c2", entry("bea@example.org", primary=True))
+    person(bench, "Contacts", "c3", entry("cleo@example.org", primary=True), entry("desk@example.org"))
+    rows = [
+        outgoing(Kind.UPDATE, contact(crm_id), values={"address": address, "opt_out": True})
+        for crm_id, address in (("c1", "new@example.org"), ("c2", "Bea@example.org"), ("c3", "desk@example.org"))
+    ]
+    accepted(bench.adapter().send(Kind.UPDATE, rows))
+    assert addresses(bench, "Contacts", "c1") == [("new@example.org", True, True, False), ("work@example.org", False, False, False)]
+    assert addresses(bench, "Contacts", "c2") == [("bea@example.org", True, False, False)]
+    assert addresses(bench, "Contacts", "c3") == [("desk@example.org", True, True, False)]
+
+
 def test_push_t_a_task_is_a_task_of_the_person(bench: SugarBench) -> None:
     row = outgoing(Kind.TASK, contact("c1"), values={"owner": "seed_sally_id", "subject": "Call back " + "soon " * 20})
     accepted(bench.adapter().send(Kind.TASK, [row, outgoing(Kind.TASK, lead("l1"))]))

@@ -7,7 +7,7 @@ from typing import Any
 
 from adapters.market.engine import Market
 from sync.records import Kind
-from tests.adapters.market.building import AT, NOW, ask, commit, link, person, put, put_links
+from tests.adapters.market.building import AT, NOW, ask, commit, execute, link, person, put, put_links
 from tests.rows import MemoryRows
 
 
@@ -105,12 +105,33 @@ def test_del_2_who_was_merged_away_and_lives_again_gets_back_what_names_it(marke
     assert dict(_rows_of(market, ids)) == {"c1": 1, "c2": 1, "c3": 3}
     assert dict(_rows_of(market, ids, living=True)) == {"c1": 1, "c2": 2, "c3": 3}
     keys = MemoryRows(("contact_id",), [(2,)])
-    assert market.lookup_people(market_ids=keys, connector="acme")["opt_out_pending"].to_pylist() == [True], "it waits for the winner"
+    assert _pending(market, keys) == [False], "a record that is gone is told nothing"
+    execute(market, "UPDATE crm_links SET living = true WHERE crm_id = 'c2'")
+    assert _pending(market, keys) == [True], "it waits for the winner"
     with commit(market) as tx:
         assert tx.part_people(MemoryRows(("crm_id", "contact_id"), [("c2", 2)])) == 1
     assert ask(market, "SELECT merged_into FROM contacts ORDER BY contact_id") == [(None,), (None,), (None,)]
     assert ask(market, "SELECT contact_id FROM opportunities ORDER BY opportunity_id") == [(2,), (1,)]
     assert ask(market, "SELECT contact_id FROM outbox") == [(2,)]
+
+
+def _pending(market: Market, keys: MemoryRows) -> list[Any]:
+    found: list[Any] = market.lookup_people(market_ids=keys, connector="acme")["opt_out_pending"].to_pylist()
+    return found
+
+
+def test_match_8_the_records_of_a_winner_who_is_out_by_a_merge_are_told_where_the_losers_were(market: Market) -> None:
+    """CONSENT-8: on every lead and contact with that person's id. A converted lead, or one that says out, needs no telling."""
+    put(market, "contacts", person(1, opt_out_date=None), person(2, opt_out_date=None), person(3, opt_out=True, opt_out_date=AT), person(4))
+    put_links(market, link("c1", 1), link("c2", 2), link("c3", 3), link("c4", 4))
+    put_links(market, link("l2", 2, kind="lead", crm_opt_out=True), link("l1", 1, kind="lead", converted_to="c2"))
+    put_links(market, link("o2", 2, connector="other"))
+    market.consent.unsubscribe(1, who="ann", why="clicked", now=NOW, push=["acme"])
+    execute(market, "UPDATE outbox SET state = 'acknowledged'")
+    execute(market, "UPDATE crm_links SET living = false WHERE crm_id = 'c1'")
+    merge(market, (1, 2), (3, 4))
+    waits = "SELECT connector, contact_id, crm_kind, crm_id FROM outbox WHERE state = 'pending'"
+    assert ask(market, waits) == [("acme", 2, "contact", "c2")]
 
 
 def _rows_of(market: Market, ids: MemoryRows, *, living: bool = False) -> list[tuple[str, int]]:

@@ -9,6 +9,7 @@ from typing import Any
 from adapters.market.engine import Market
 from adapters.market.outbox import Needs, Settled, WhichRows
 from adapters.market.queueing import Queued, queue
+from adapters.market.watch import Watched
 from sync.mapping_sugarcrm import SUGARCRM
 from sync.push import Outcome, Outgoing, Receipt, State, Target
 from sync.push_settings import ScoreField
@@ -200,7 +201,32 @@ def test_push_l_a_new_lead_is_the_row_as_it_is_when_it_goes_out(market: Market) 
     put_links(market, link("c1", 1))
     known_now = collect(market, Kind.NEW_LEAD)[0]
     assert (known_now.kind, known_now.targets) == (Kind.UPDATE, CONTACT)
-    assert "opt_out" not in known_now.values and known_now.values["fields"]["title"] == "CEO"
+    assert known_now.values["opt_out"] is True and known_now.values["fields"]["title"] == "CEO"
+
+
+def test_consent_7_a_new_lead_at_an_address_that_may_not_be_mailed_is_created_out(market: Market) -> None:
+    """CONSENT-10: whatever their own row says: the address is guarded, or somebody who has it is out, in one row or merged away."""
+    addresses = ("Ann@x.test", "guarded@x.test", "shared@x.test", "merged@x.test", "free@x.test")
+    put(market, "contacts", *(person(number, email=address) for number, address in enumerate(addresses, start=1)))
+    put(market, "contacts", person(6, email="SHARED@x.test", opt_out=True, deleted_date=AT), person(7, email="else@x.test", opt_out=True))
+    put(market, "contacts", person(8, email="merged@x.test", merged_into=7, deleted_date=AT), person(9, email=None, opt_out=True))
+    market.consent.watch([Watched("Guarded@X.test", "", NOW, "a letter", "olga")])
+    for who in (1, 2, 3, 4, 5, 9):
+        enqueue_kind(market, Kind.NEW_LEAD, who=who)
+    assert [row.values.get("opt_out") for row in collect(market, Kind.NEW_LEAD)] == [None, True, True, True, None, None]
+
+
+def test_consent_10_a_new_address_of_somebody_who_is_out_goes_out_as_out(market: Market) -> None:
+    """Else the CRM would take it for one that may be mailed, which reads as a re-subscribe at the next pull."""
+    put(market, "contacts", *(person(number) for number in (1, 2, 3, 4)))
+    put_links(market, *(link(f"c{number}", number) for number in (1, 2, 3, 4)))
+    market.consent.unsubscribe(1, who="ann", why="clicked", now=NOW)
+    market.consent.watch([Watched("guarded@x.test", "", NOW, "a letter", "olga")])
+    enqueue_kind(market, Kind.UPDATE, who=1, email="new@x.test")
+    enqueue_kind(market, Kind.UPDATE, who=2, email="Guarded@x.test")
+    enqueue_kind(market, Kind.UPDATE, who=3, email="new@x.test")
+    enqueue(market, Queued("acme", Kind.UPDATE, 4, 0, '{"title": "Dr"}'))
+    assert [row.values.get("opt_out") for row in collect(market, Kind.UPDATE)] == [True, True, None, None]
 
 
 def test_push_r_a_record_update_says_what_changed(market: Market) -> None:
@@ -392,6 +418,47 @@ def test_consent_8_an_opt_out_that_was_parked_is_tried_again_when_the_person_say
     assert ask(market, "SELECT state, attempts FROM outbox") == [("pending", 0)]
 
 
+def test_consent_10_who_says_it_again_while_it_is_at_the_crm_says_it_once_more(market: Market) -> None:
+    """Somebody re-subscribed there in between: the answer to the first settles nothing."""
+    known(market)
+    market.consent.unsubscribe(1, who="ann", why="clicked", now=NOW, push=["acme"])
+    row = only(market, Kind.OPT_OUT)
+    market.outbox.mark_sending([row.outbox_id], NOW)
+    market.consent.unsubscribe(1, who="ann", why="clicked again", now=LATER, push=["acme"])
+    assert settle(market, Kind.OPT_OUT, accepted(row)) == Settled(changed_meanwhile=1)
+    assert ask(market, "SELECT state, version FROM outbox") == [("pending", 2)]
+    settle(market, Kind.OPT_OUT, accepted(only(market, Kind.OPT_OUT)))
+    assert ask(market, "SELECT state, version FROM outbox") == [("acknowledged", 2)]
+
+
+def test_consent_8_an_opt_out_for_a_record_that_is_gone_waits_for_it_and_goes_out_when_it_is_back(market: Market) -> None:
+    """DEL-2. No run looks at it meanwhile, and nobody's re-subscribe waits for it (CONSENT-4)."""
+    known(market)
+    put_links(market, link("c2", 1))
+    market.consent.unsubscribe(1, who="ann", why="clicked", now=NOW, push=["acme"])
+    first, second = collect(market, Kind.OPT_OUT)
+    settle(market, Kind.OPT_OUT, accepted(second))
+    execute(market, "UPDATE crm_links SET living = false WHERE crm_id = 'c1'")
+    assert market.outbox.waiting("acme", [Kind.OPT_OUT], NOW) == {}
+    assert ask(market, "SELECT state, waits_for FROM outbox ORDER BY outbox_id") == [("pending", "record"), ("acknowledged", None)]
+    keys = MemoryRows(("contact_id",), [(1,)])
+    assert not market.lookup_people(market_ids=keys, connector="acme")["opt_out_pending"][0].as_py()
+    execute(market, "UPDATE contacts SET contact_id = 9")  # whoever it belongs to by then
+    put_links(market, link("c1", 9, row_hash=2))
+    assert only(market, Kind.OPT_OUT).outbox_id == first.outbox_id
+
+
+def test_consent_8_an_opt_out_that_a_record_could_not_take_is_tried_again_when_the_record_changed(market: Market) -> None:
+    """It had no address to opt out, or was gone: the CRM refused it for good, and nobody else would ask again."""
+    known(market)
+    put_links(market, link("c2", 1))
+    market.consent.unsubscribe(1, who="ann", why="clicked", now=NOW, push=["acme"])
+    settle(market, Kind.OPT_OUT, *(refused(row, final=True) for row in collect(market, Kind.OPT_OUT)))
+    assert market.outbox.waiting("acme", [Kind.OPT_OUT], NOW) == {}
+    put_links(market, link("c1", 1, row_hash=2))
+    assert only(market, Kind.OPT_OUT).targets == CONTACT
+
+
 # -- new leads ------------------------------------------------------------------------------------------------------------
 
 
@@ -432,8 +499,24 @@ def test_consent_10_somebody_who_opts_out_while_they_are_created_is_queued_for_t
     assert only(market, Kind.OPT_OUT).targets == (Target(Kind.CONTACT, "l1"),)
 
 
+def test_consent_10_an_opt_out_with_an_old_instant_is_queued_for_the_new_record(market: Market) -> None:
+    """An application may tell of it late: what counts is when Market heard of it."""
+    row = created(market, opt_out=False, opt_out_date=None, updated_at=AT)
+    execute(market, "UPDATE contacts SET opt_out = true, opt_out_date = :at, updated_at = :now", at=AT, now=AT.replace("02-01", "04-01"))
+    settle(market, Kind.NEW_LEAD, accepted(row, "l1"))
+    assert only(market, Kind.OPT_OUT).targets == (Target(Kind.LEAD, "l1"),)
+
+
+def test_consent_10_who_is_tried_again_long_after_they_opted_out_may_have_been_created_before(market: Market) -> None:
+    row = created(market, opt_out=False, opt_out_date=None)
+    market.consent.unsubscribe(1, who="ann", why="clicked", now=LATER, push=["acme"])
+    market.outbox.mark_sending([row.outbox_id], NOW + timedelta(days=1))
+    settle(market, Kind.NEW_LEAD, accepted(row, "l1"), at=NOW + timedelta(days=1))
+    assert only(market, Kind.OPT_OUT).targets == (Target(Kind.LEAD, "l1"),)
+
+
 def test_push_l_somebody_who_was_out_is_created_so(market: Market) -> None:
-    row = created(market, opt_out=True, opt_out_date=AT)
+    row = created(market, opt_out=True, opt_out_date=AT, updated_at=AT)
     settle(market, Kind.NEW_LEAD, accepted(row, "l1"))
     assert ask(market, LINKS) == [("acme", "lead", "l1", 1, True, False, True)]
     assert market.outbox.waiting("acme", [Kind.OPT_OUT], NOW) == {}
