@@ -22,7 +22,7 @@ def put_links(connection: Connection, connector: str, kind: Kind, rows: Rows) ->
         link_members(connection, connector, kind)
         unblock(connection, connector, None)
         if kind in PEOPLE:
-            revive_opt_outs(connection, connector, kind, select(crm_links.c.crm_id).where(own))
+            revive_opt_outs(connection, connector, kind, None)
         return
     with incoming(connection, list(crm_links.c), rows) as new:
         same = and_(*(crm_links.c[name] == new.c[name] for name in _KEY))

@@ -99,10 +99,12 @@ def unblock(connection: Connection, connector: str, people: Select[Any] | None) 
     return connection.execute(again.values(waits_for=null())).rowcount
 
 
-def revive_opt_outs(connection: Connection, connector: str, kind: Kind, records: Select[Any]) -> None:
-    """The CRM told of these records, by key: an opt-out that waited for one, or that the CRM refused for good, may be taken now. The record
+def revive_opt_outs(connection: Connection, connector: str, kind: Kind, records: Select[Any] | None) -> None:
+    """The CRM told of these records, by key (None: of all): an opt-out that waited for one, or that the CRM refused for good, may be taken now. The record
     was gone and is back, or has an address at last. Reads an index by these keys."""
-    theirs = and_(outbox.c.connector == connector, outbox.c.crm_kind == kind.value, outbox.c.crm_id.in_(records))
+    theirs = and_(outbox.c.connector == connector, outbox.c.crm_kind == kind.value)
+    if records is not None:
+        theirs = and_(theirs, outbox.c.crm_id.in_(records))
     parked = outbox.c.state == State.PARKED.value
     stuck = and_(outbox.c.kind == Kind.OPT_OUT.value, or_(outbox.c.waits_for.is_not(None), parked))
     again = {"state": case((parked, State.PENDING.value), else_=outbox.c.state), "attempts": case((parked, 0), else_=outbox.c.attempts)}
