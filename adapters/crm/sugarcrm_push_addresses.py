@@ -45,16 +45,16 @@ def opted_out(addresses: frozenset[str]) -> Callable[[Sequence[Entry]], Sequence
 
 
 def with_primary(address: str, *, out: bool = False) -> Callable[[Sequence[Entry]], Sequence[Entry]]:
-    """This address in the place of the primary one, opted out where that is said; the others stay. One that is on the list keeps its flags,
-    and one that is the primary one already is left alone."""
+    """This address in the place of the primary one, and out where that is said or the one before it was: nobody re-subscribed. The others
+    stay. One that is on the list keeps its flags, and one that is the primary one already is left alone."""
 
     def changed(entries: Sequence[Entry]) -> Sequence[Entry]:
-        wanted, said = address.strip().casefold(), {"opt_out": True} if out else {}
+        wanted, was_out = address.strip().casefold(), any(is_on(one, "primary_address") and is_on(one, "opt_out") for one in entries)
         if any(folded(one) == wanted and is_on(one, "primary_address") for one in entries):
             return entries
         known = next((one for one in entries if folded(one) == wanted), {"email_address": address.strip()})
         rest = [one for one in entries if folded(one) != wanted and not is_on(one, "primary_address")]
-        return [{**known, "primary_address": True, **said}, *rest]
+        return [{**known, "primary_address": True} | ({"opt_out": True} if out or was_out else {}), *rest]
 
     return changed
 

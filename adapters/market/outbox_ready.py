@@ -100,8 +100,10 @@ def unblock(connection: Connection, connector: str, people: Select[Any] | None) 
 
 
 def revive_opt_outs(connection: Connection, connector: str, kind: Kind, records: Select[Any] | None) -> None:
-    """The CRM told of these records, by key (None: of all): an opt-out that waited for one, or that the CRM refused for good, may be taken now. The record
-    was gone and is back, or has an address at last. Reads an index by these keys."""
+    """The CRM told of these records, by key (None: of all): what waited for one, or was refused for good, may be taken now.
+
+    The record was gone and is back, or has an address at last. Reads an index by these keys.
+    """
     theirs = and_(outbox.c.connector == connector, outbox.c.crm_kind == kind.value)
     if records is not None:
         theirs = and_(theirs, outbox.c.crm_id.in_(records))

@@ -191,10 +191,13 @@ def test_consent_10_a_new_address_of_somebody_who_is_out_is_out_from_the_start(b
         outgoing(Kind.UPDATE, contact(crm_id), values={"address": address, "opt_out": True})
         for crm_id, address in (("c1", "new@example.org"), ("c2", "Bea@example.org"), ("c3", "desk@example.org"))
     ]
+    person(bench, "Contacts", "c4", entry("dan@example.org", primary=True, out=True))
+    rows.append(outgoing(Kind.UPDATE, contact("c4"), values={"address": "dan@work.example.org"}))
     accepted(bench.adapter().send(Kind.UPDATE, rows))
     assert addresses(bench, "Contacts", "c1") == [("new@example.org", True, True, False), ("work@example.org", False, False, False)]
     assert addresses(bench, "Contacts", "c2") == [("bea@example.org", True, False, False)]
     assert addresses(bench, "Contacts", "c3") == [("desk@example.org", True, True, False)]
+    assert addresses(bench, "Contacts", "c4") == [("dan@work.example.org", True, True, False)], "Market has not heard of it yet"
 
 
 def test_push_t_a_task_is_a_task_of_the_person(bench: SugarBench) -> None:
