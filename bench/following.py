@@ -123,24 +123,24 @@ def cycle(one: Stage, title: str) -> dict[str, float]:
             control.edit("Contacts", crm_id, {"title": title}, silent=True)
         control.touch("Contacts", one.ids)
     control.reset_calls()
-    before = touched(one)
+    before = touched(one.road, one.backend)
     began = time.perf_counter()
     words = one.road.follow().words
     seconds = time.perf_counter() - began
     wanted = (f"{len(one.ids):,} contacts updated",) if title else ()
     if words != wanted:
         raise SystemExit(f"{one.backend}, {one.size:,}: {words} instead of {wanted}")
-    after = touched(one)
+    after = touched(one.road, one.backend)
     return {"seconds": seconds, "calls": control.call_count(), **{name: after[name] - before[name] for name in after}}
 
 
-def touched(one: Stage) -> dict[str, float]:
+def touched(road: CoreRoad, backend: str) -> dict[str, float]:
     """Rows that PostgreSQL read and wrote so far; of SQLite nobody counts them."""
-    if one.backend == "sqlite":
+    if backend == "sqlite":
         return {}
-    one.road.road.market.database.close()  # a connection that ends hands its counts in
+    road.road.market.database.close()  # a connection that ends hands its counts in
     time.sleep(0.5)
-    with one.road.road.market.database.reading() as connection:
+    with road.road.market.database.reading() as connection:
         read, written = connection.execute(
             text(
                 "SELECT sum(coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0)), sum(n_tup_ins + n_tup_upd + n_tup_del)"
