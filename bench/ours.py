@@ -41,6 +41,7 @@ class MemoryWatch:
 def main() -> None:
     from expectations import engine
     from tasks import check, commit, extract, plan, runs, schema
+    from tasks.wiring import installation, now
 
     engine.load()  # its import belongs to the process, not to a step
     run = RunRef(f"bench-{time.time_ns()}", "initial-sync", sys.argv[2], sys.argv[1])
@@ -65,6 +66,7 @@ def main() -> None:
         said("plan", plan.plan.fn, run, parcel)
         said("check", check.check.fn, run, parcel)
         counts = said("commit", commit.commit.fn, run, parcel)
+    installation(run.config).market.runs.finish(run.run_id, "completed", now())
     usage = resource.getrusage(resource.RUSAGE_SELF)
     print(
         json.dumps(

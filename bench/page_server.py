@@ -109,7 +109,9 @@ class Handler(BaseHTTPRequestHandler):
         return low, max(low, high)
 
     def _few(self, records: list[dict[str, Any]], conditions: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Users and accounts: all that meet the bounds on the id, at once."""
+        """Users and accounts: all that meet the bounds on the id, at once. Nothing has changed, and nothing is deleted."""
+        if any("date_modified" in condition for condition in conditions):
+            return []
         low = max((bound for c in conditions for op, bound in c.get("id", {}).items() if op in ("$gt", "$gte")), default="")
         high = min((bound for c in conditions for op, bound in c.get("id", {}).items() if op == "$lt"), default="~")
         return sorted((record for record in records if low <= record["id"] < high), key=lambda record: str(record["id"]))

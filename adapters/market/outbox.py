@@ -12,7 +12,7 @@ from sqlalchemy import Select, func, null, select, update
 from adapters.market.database import Database
 from adapters.market.outbox_collect import Needs as Needs
 from adapters.market.outbox_collect import collect
-from adapters.market.outbox_ready import mark_blocked, queued, ready
+from adapters.market.outbox_ready import IN_TURN, mark_blocked, queued, ready
 from adapters.market.outbox_settling import Settled as Settled
 from adapters.market.outbox_settling import link_created, mark_sending, settle
 from adapters.market.outbox_values import in_batches
@@ -177,7 +177,7 @@ class Outbox:
 
 
 def _any(connector: str, kind: Kind, now: datetime) -> Select[Any]:
-    return select(outbox.c.outbox_id).where(queued(connector, kind, now)).limit(1)
+    return select(outbox.c.outbox_id).where(queued(connector, kind, now)).order_by(*IN_TURN).limit(1)
 
 
 def _counts(connector: str, kind: Kind, now: datetime) -> Select[Any]:

@@ -13,7 +13,7 @@ from sqlalchemy import Column, Connection, Row, select
 from adapters.market.columns import current_table
 from adapters.market.consent_facts import PEOPLES_KINDS
 from adapters.market.mailing import addresses_out
-from adapters.market.outbox_ready import ASKED, PERSON, STANDS, of_connector, queued, ready, writable
+from adapters.market.outbox_ready import ASKED, IN_TURN, PERSON, STANDS, of_connector, queued, ready, writable
 from adapters.market.outbox_values import activity_values, campaign_counters
 from adapters.market.schema_books import crm_links, outbox
 from adapters.market.schema_marketing import scores, scoring_profiles, tasks
@@ -48,7 +48,7 @@ def collect(
         .outerjoin_from(outbox, ASKED, ASKED.c.contact_id == outbox.c.contact_id)
         .outerjoin(PERSON, STANDS)
         .where(queued(connector, kind, now), ready(kind), outbox.c.outbox_id > after)
-        .order_by(outbox.c.outbox_id)
+        .order_by(*IN_TURN)
         .limit(limit)
     )
     rows = connection.execute(query).all()

@@ -20,9 +20,14 @@ STANDS = PERSON.c.contact_id == (case((ASKED.c.merged_into.is_(None), ASKED.c.co
 
 
 def queued(connector: str, kind: Kind, now: datetime) -> ColumnElement[bool]:
-    """In the queue and due. Not: ready."""
+    """In the queue and due. Not: ready. Cost follows the queue where the rows are asked for `IN_TURN`."""
     due = or_(outbox.c.state == State.SENDING.value, outbox.c.next_try_at.is_(None), outbox.c.next_try_at <= now)
-    return and_(outbox.c.connector == connector, outbox.c.kind == kind.value, QUEUE, due)
+    return and_(outbox.c.connector == connector, outbox.c.kind >= kind.value, outbox.c.kind <= kind.value, QUEUE, due)
+
+
+IN_TURN = (outbox.c.kind, outbox.c.outbox_id)
+"""The oldest first, in the words of the queue's index. PostgreSQL takes state and reason to wait for independent, expects thousands of rows
+where none is, and would go through the whole table for the first; a range and an order that only this index has leave it no choice."""
 
 
 def of_connector(link: FromClause, connector: Any) -> ColumnElement[bool]:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from sync.records import Kind
 from tasks.operate import CORE_FLOW, EMAIL_FLOW
-from tests.push_road import push_road
+from tasks.recording import Recorder
+from tests.push_road import AT, push_road
 
 
 def test_a_fresh_opt_out_reaches_the_crm_within_one_time_sensitive_run(tmp_path: Path, market_url: str) -> None:
@@ -94,3 +95,16 @@ def test_push_6_after_scores_to_a_hundred_people_the_next_core_cycle_has_nothing
         road.control.advance_clock(60)
         followed = road.core.follow()
         assert followed.words == () and road.core.rows("SELECT 1 FROM runs WHERE run_id = :r", r=followed.run_id) == []
+
+
+def test_push_es_a_thousand_sent_emails_take_at_most_twenty_five_calls(tmp_path: Path, market_url: str) -> None:
+    """From collecting to settling, with the question what the CRM takes."""
+    with push_road(tmp_path, market_url) as road:
+        recorder = Recorder(road.core.road.config)
+        recorder.campaigns({"campaign_key": "spring", "name": "Spring", "subject": "News", "from_address": "us@example.com"})
+        mail = {"campaign": "spring", "contact_id": road.people(limit=1)[0][0], "sent_at": AT, "delivery_status": "delivered"}
+        recorder.sends({"event_id": f"send-{number}", **mail} for number in range(1_000))
+        road.control.reset_calls()
+        assert road.push(EMAIL_FLOW).words == ("1,000 sent emails pushed",)
+        assert road.control.http_calls() <= 25
+        assert len(road.dump("mkt_EmailActivity")) == 1_000

@@ -6,9 +6,13 @@ import json
 from datetime import datetime, timedelta
 from typing import Any
 
+from sqlalchemy import insert, select
+
 from adapters.market.engine import Market
-from adapters.market.outbox import Needs, Settled, WhichRows
+from adapters.market.outbox import Needs, Settled, WhichRows, _any
+from adapters.market.outbox_ready import IN_TURN, queued
 from adapters.market.queueing import Queued, queue
+from adapters.market.schema_books import outbox
 from adapters.market.watch import Watched
 from sync.mapping_sugarcrm import SUGARCRM
 from sync.push import Outcome, Outgoing, Receipt, State, Target
@@ -529,3 +533,24 @@ def test_match_8_the_link_of_a_new_lead_goes_to_the_winner(market: Market) -> No
         tx.merge_people(MemoryRows(("loser_id", "winner_id"), [(1, 2)]))
     settle(market, Kind.NEW_LEAD, accepted(row, "l1"))
     assert ask(market, "SELECT market_id FROM crm_links") == [(2,)]
+
+
+def test_flow_4_what_is_done_or_waits_for_something_else_costs_a_run_nothing(market: Market) -> None:
+    """Whatever statistics say, the queue's own index answers: PostgreSQL takes state and reason to wait for independent."""
+    rows = [{"connector": "acme", "kind": "task", "contact_id": 1, "crm_kind": "", "crm_id": "", "value": "{}"}]
+    many = [{**rows[0], "subject_id": number, "created_at": NOW} for number in range(1, 3001)]
+    with market.database.writing() as connection:
+        connection.execute(insert(outbox), [{**row, "state": "acknowledged", "waits_for": None} for row in many[:2000]])
+        connection.execute(insert(outbox), [{**row, "state": "pending", "waits_for": "record"} for row in many[2000:]])
+    execute(market, "ANALYZE")
+    explain = "EXPLAIN QUERY PLAN" if market.database.lite else "EXPLAIN"
+    with market.database.reading() as connection:
+        for query in (_any("acme", Kind.TASK, NOW), select(outbox).where(queued("acme", Kind.TASK, NOW)).order_by(*IN_TURN).limit(500)):
+            written = query.compile(connection, compile_kwargs={"literal_binds": True})
+            plan = " ".join(str(row) for row in connection.exec_driver_sql(f"{explain} {written}"))
+            assert "ix_outbox_queue" in plan
+
+
+def test_postgresql_does_not_compile_statements(market: Market) -> None:
+    if not market.database.lite:
+        assert ask(market, "SHOW jit") == [("off",)]
