@@ -103,7 +103,7 @@ def test_push_es_a_thousand_sent_emails_take_at_most_twenty_five_calls(tmp_path:
         recorder = Recorder(road.core.road.config)
         recorder.campaigns({"campaign_key": "spring", "name": "Spring", "subject": "News", "from_address": "us@example.com"})
         mail = {"campaign": "spring", "contact_id": road.people(limit=1)[0][0], "sent_at": AT, "delivery_status": "delivered"}
-        recorder.sends({"event_id": f"send-{number}", **mail} for number in range(1_000))
+        recorder.sends({"event_id": f"send-{number}", "subject": f"News {number}", **mail} for number in range(1_000))
         road.control.reset_calls()
         assert road.push(EMAIL_FLOW).words == ("1,000 sent emails pushed",)
         assert road.control.http_calls() <= 25
