@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any
 
-from sync.records import Kind
 from sync.recording import Told
+from sync.records import Kind
 from tasks.recording import Recorder
 
 AT = "2026-06-01T09:30:00Z"
