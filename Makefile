@@ -36,8 +36,9 @@ format: $(STAMP) ## Let the formatter and the linter mend what they can
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: $(STAMP)  ## Measure speed and memory; writes bench/results/latest.json
+bench: $(STAMP)  ## Measure speed, memory and pushes; writes bench/results/
 	@$(BIN)/python -m bench
+	@$(BIN)/python -m bench.pushing
 
 clean:           ## Remove the environment and what the demo made
 	rm -rf $(VENV) demo
