@@ -30,7 +30,7 @@ from tasks.happened import note_happened
 from tasks.progress import Step, tell
 from tasks.push_needs import needs_of
 from tasks.push_new_leads import refuse_owned
-from tasks.report import keep_counts, note_findings
+from tasks.report import PUSH_PARKED, PUSH_REFUSED, keep_counts, note_findings
 from tasks.wiring import RETRY, Installation, installation, now, open_crm, settings_of
 
 SENT_AT, CUT_SHORT = "sent_at", "cut_short"
@@ -157,10 +157,10 @@ def _written(run: RunRef, parcel: Parcel) -> tuple[tuple[Kind, tuple[str, ...]],
 def _findings(kind: Kind, settled: Settled) -> Iterator[Finding]:
     if settled.refused:
         message = f"{_were(kind, settled.refused)} refused, and will be tried again; the outbox says why"
-        yield Finding(kind, "push refused", message, settled.refused)
+        yield Finding(kind, PUSH_REFUSED, message, settled.refused)
     if settled.parked:
         message = f"{_were(kind, settled.parked)} refused too often, or for good, and parked until you say so; the outbox says why"
-        yield Finding(kind, "push parked", message, settled.parked)
+        yield Finding(kind, PUSH_PARKED, message, settled.parked)
     if settled.postponed:
         message = f"{_were(kind, settled.postponed)} postponed: the CRM was too busy, or its allowance of calls is used up"
         yield Finding(kind, "push postponed", message, settled.postponed)

@@ -15,6 +15,7 @@ from tasks.typed import typed_command
 from tasks.wiring import Installation, installation, now
 
 BRAKED = "deletion held by the brake"
+NOT_PUSHED = PUSH_REFUSED, PUSH_PARKED = ("push refused", "push parked")
 _COMMANDS = {
     "initial-sync": "run initial",
     "core-sync": "run core",
@@ -104,6 +105,8 @@ def next_steps(run: RunRef, report: RunReport) -> tuple[str, ...]:
         steps.insert(0, ("deletions list", "what is to be deleted, and how to answer"))
     if report.held:
         steps.append(("quarantine list", "what was held back, and why"))
+    if any(finding.topic in NOT_PUSHED for finding in report.findings):
+        steps.append(("outbox list", "what the CRM refused, in its words, and what is parked for you"))
     return tuple(f"{typed_command(run.config, command + which)}\n{meaning}" for command, meaning in steps)
 
 
