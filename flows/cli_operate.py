@@ -43,7 +43,7 @@ def check(terminal: Terminal, connector: str | None) -> None:
 
     Ends with exit code 4 when something is wrong, and says for each finding what to do.
     """
-    from tasks.operate import check_connector, connector_named
+    from tasks.operate import check_connector, connector_named, has_market, initial_sync_is_complete
 
     name = connector_named(terminal.config, connector)
     lines = check_connector(terminal.config, name)
@@ -57,7 +57,8 @@ def check(terminal: Terminal, connector: str | None) -> None:
     if wrong:
         click.echo(click.style(f"\n{wrong} of {len(lines)} things are wrong with {name}.", fg="red", bold=True), err=True)
         raise SystemExit(4)
-    click.echo(f"\nAll is well with {name}. Next: {click.style(typed(terminal, 'run initial'), fg='cyan')}")
+    done = has_market(terminal.config) and initial_sync_is_complete(terminal.config, name)
+    click.echo(f"\nAll is well with {name}. Next: {click.style(typed(terminal, 'run core' if done else 'run initial'), fg='cyan')}")
 
 
 @click.command(short_help="Remove what one connector brought.")

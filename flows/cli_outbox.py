@@ -122,7 +122,7 @@ def _told(row: OutboxRow) -> list[tuple[str, str]]:
         ("waits since", at["created_at"]),
         *(
             (said, at[name])
-            for name, said in (("tried_at", "last sent"), ("next_try_at", "next try"), ("acknowledged_at", "taken"))
+            for name, said in (("tried_at", "last tried"), ("next_try_at", "next try"), ("acknowledged_at", "taken"))
             if name in at
         ),
         ("subject", str(row.subject_id)),

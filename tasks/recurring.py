@@ -21,7 +21,7 @@ def initial_sync_missing(config: str, name: str, flow: str) -> ConfigError:
     return ConfigError(
         f"the initial sync of {name} has not completed",
         where=f"{flow}, connector {name}",
-        todo=f"`{typed_command(config, 'run initial')} --connector {name}` goes on where it stopped.",
+        todo=f"`{typed_command(config, 'run initial')} --connector {name}` brings everything first; one that was stopped goes on.",
     )
 
 

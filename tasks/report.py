@@ -103,7 +103,7 @@ def next_steps(run: RunRef, report: RunReport) -> tuple[str, ...]:
     steps = [("status", "where the sync stands") if done else (again, "goes on where this run stopped")]
     if any(finding.topic == BRAKED for finding in report.findings):
         steps.insert(0, ("deletions list", "what is to be deleted, and how to answer"))
-    if report.held:
+    if report.held and report.state != "rejected":  # of a stopped batch nothing was kept
         steps.append(("quarantine list", "what was held back, and why"))
     if any(finding.topic in NOT_PUSHED for finding in report.findings):
         steps.append(("outbox list", "what the CRM refused, in its words, and what is parked for you"))

@@ -14,7 +14,7 @@ from adapters.crm.sugarcrm_bulk import Part
 from adapters.crm.sugarcrm_wire import refusal_of
 from adapters.http import PUSHED_BACK
 from adapters.http_messages import retry_after_s
-from sync.errors import MarketsyncError
+from sync.errors import AccessDenied, MarketsyncError
 from sync.push import Outcome
 
 MOST_PARTS = 50
@@ -123,6 +123,12 @@ def judge(job: Job, part: Part) -> float | None:
             job.ending = Ending(Outcome.REFUSED, f"the CRM fails on this record: {said}", doubtful=job.write.creates)
     elif part.status == 404 and refusal.label == "not_found" and not job.write.creates:
         job.ending = Ending(Outcome.REFUSED, f"{GONE} ({refusal})", final=True)
+    elif part.status == 404 and refusal.label == "no_method":
+        raise AccessDenied(
+            f"the CRM has no module {job.write.module} ({refusal})",
+            where=f"module {job.write.module}",
+            todo="Have an administrator of the CRM make it: docs/crm-objects.md says how, and `marketsync check` what is missing.",
+        )
     elif part.status not in _NOT_CARRIED_OUT:
         job.ending = Ending(Outcome.REFUSED, str(refusal), doubtful=job.write.creates and part.status in (409, 422))
     return None

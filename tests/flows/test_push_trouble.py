@@ -125,6 +125,17 @@ def test_a_right_that_lacks_for_one_kind_keeps_no_other_back(tmp_path: Path, lit
         assert road.push().words == ("1 task pushed",) and len(road.dump("Tasks")) == 1
 
 
+def test_conn_3_a_custom_object_that_nobody_made_stops_its_kind_and_costs_no_row_an_attempt(tmp_path: Path, lite: str) -> None:
+    with push_road(tmp_path, lite, without=("mkt_Visit",)) as road:
+        [(contact_id, _)] = road.people(limit=1)
+        road.does.task(contact_id)
+        road.does.visit(contact_id)
+        with pytest.raises(AccessDenied, match="no module mkt_Visit"):
+            road.push()
+        assert road.states(Kind.TASK) == {"acknowledged": 1}
+        assert "refused" not in road.states(Kind.VISIT)
+
+
 def test_a_dead_credential_ends_the_run_at_once(tmp_path: Path, lite: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """CONN-4."""
     with push_road(tmp_path, lite) as road:

@@ -99,8 +99,9 @@ class Populator:
         batch: AddressBatch | None = None
         if "email" in layout.slot:
             batch = addresses_for(self, module, ids, columns)
-        order = sorted(layout.slot, key=lambda name: layout.slot[name])
-        bodies = map(SEPARATOR.join, zip(*(columns[name] for name in order), strict=True))
+        names = {slot: name for name, slot in layout.slot.items()}  # a field that was left out leaves its slot behind
+        stored = [columns[names[slot]] if slot in names else [default] * size for slot, default in enumerate(layout.defaults)]
+        bodies = map(SEPARATOR.join, zip(*stored, strict=True))
         deleted = [0] * size
         if module != "Users":
             for at in self.hits(size, self.rates.deleted):

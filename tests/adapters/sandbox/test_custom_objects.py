@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -51,9 +52,11 @@ def test_push_s_the_score_fields_are_there(client: Client, module: str) -> None:
 
 
 def test_conn_3_a_module_or_a_field_may_be_missing_so_that_check_can_be_tried(start: Start) -> None:
-    client, _ = start(without=settings_from(["--without", "mkt_Visit", "--without", "Leads.mkt_score_c"]).without)
+    client, _ = start(leads=3, without=settings_from(["--without", "mkt_Visit", "--without", "Leads.mkt_score_c"]).without)
     assert described(client, "mkt_Visit") == {} and "mkt_score_c" not in described(client, "Leads")
     assert client.call("POST", "mkt_Visit", {"name": "v"}).status_code == 404
+    lead = client.good("POST", "Leads/filter", {"filter": [], "fields": "id,mkt_score_date_c,converted", "max_num": 1})["records"][0]
+    assert lead["converted"] in (True, False) and re.fullmatch(r"|20\d\d-.*", lead["mkt_score_date_c"] or "")
     view = client.good("POST", "mkt_PageView", {"name": "Home", "mkt_visit_id_c": "gone"})
     assert "visit" not in view and view["mkt_visit_id_c"] == "gone"
 
