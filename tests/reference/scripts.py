@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -89,6 +90,10 @@ class Life:
     def _word(self) -> str:
         return f"{self.seed}-{self.dice.randrange(10**9)}"
 
+    def _id(self) -> str:
+        """Chosen here: records are picked in the order of their ids."""
+        return str(uuid.UUID(int=self.dice.getrandbits(128)))
+
     def _edit(self) -> str:
         module = self.dice.choice(list(_EDITS))
         row = self._some(module)
@@ -116,7 +121,7 @@ class Life:
             values |= {"name": self._word()}
         if module in ("Contacts", "Opportunities") and account:
             values["account_id"] = account["id"]
-        return f"create {module} {self.control.create(module, values)}"
+        return f"create {module} {self.control.create(module, {**values, 'id': self._id()})}"
 
     def _delete(self) -> str:
         module = self.dice.choice(["Leads", "Contacts", "Contacts", "Opportunities", "Accounts"])
@@ -139,7 +144,7 @@ class Life:
         row = self._some("Leads", lambda lead: not lead.get("converted"))
         if row is None:
             return "nobody to convert"
-        return f"convert {row['id']} into {self.control.convert_lead(row['id'])['contact_id']}"
+        return f"convert {row['id']} into {self.control.convert_lead(row['id'], new_id=self._id())['contact_id']}"
 
     def _merge(self) -> str:
         winner = self._some("Contacts")

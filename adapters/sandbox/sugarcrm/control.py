@@ -52,10 +52,11 @@ class SandboxControl(ControlClient):
         self.call("records/merge", module=module, winner=winner, loser=loser)
 
     def convert_lead(
-        self, lead: str, *, contact: str | None = None, account: str | None = None, opportunity: str | None = None
+        self, lead: str, *, contact: str | None = None, account: str | None = None, opportunity: str | None = None, new_id: str | None = None
     ) -> dict[str, str]:
-        """Convert into an existing contact, or a new one; returns `contact_id`, `account_id`, `opportunity_id`."""
-        return dict(self.call("records/convert", lead=lead, contact=contact, account=account, opportunity=opportunity))
+        """Convert into an existing contact, or a new one (`new_id`: its id); returns `contact_id`, `account_id`, `opportunity_id`."""
+        named = {"contact": contact, "account": account, "opportunity": opportunity, "new_id": new_id}
+        return dict(self.call("records/convert", lead=lead, **named))
 
     def link(self, module: str, record_id: str, link: str, far_id: str, *, role: str = "") -> None:
         """Link two records."""

@@ -127,8 +127,10 @@ def merge(instance: Instance, module: str, winner: str, loser: str) -> dict[str,
     return DONE
 
 
-def convert(instance: Instance, lead: str, contact: str | None, account: str | None, opportunity: str | None) -> dict[str, str]:
-    """A lead becomes a contact, a new one unless `contact` names it. The lead stays and points at what it became."""
+def convert(
+    instance: Instance, lead: str, contact: str | None, account: str | None, opportunity: str | None, new_id: str | None = None
+) -> dict[str, str]:
+    """A lead becomes a contact, a new one (with `new_id`, or any) unless `contact` names it. The lead stays and points at what it became."""
     records = instance.records
     row = records.need("Leads", lead)
     before = records.values("Leads", row)
@@ -136,7 +138,7 @@ def convert(instance: Instance, lead: str, contact: str | None, account: str | N
     if contact is None:
         values = {name: before[name] for name in _PERSON.split()}
         emails = [held.as_json() for held in records.addresses.of("Leads", lead)]
-        contact = create(instance, "Contacts", {**values, "account_id": account_id or None, "email": emails})
+        contact = create(instance, "Contacts", {**values, "id": new_id, "account_id": account_id or None, "email": emails})
     else:
         records.need("Contacts", contact)
     values = {
