@@ -19,7 +19,7 @@ import flows.push
 import flows.schema
 from adapters.sandbox.sugarcrm import CALM, RunningSandbox, SugarSandboxSettings, start_sandbox
 from sync.happened import in_words
-from sync.records import PULL_ORDER, Finding, Kind, RunRef
+from sync.records import PULL_ORDER, Finding, Kind, ParcelRef, RunRef
 from tasks.happened import kept_happened
 from tasks.operate import CORE_FLOW
 from tasks.report import noted_findings
@@ -54,12 +54,16 @@ class _Plain:
         return _Done(self._function(*given, **named))
 
 
+def _unchecked(run: RunRef, ref: ParcelRef) -> int:
+    return 0
+
+
 @contextmanager
-def without_engine(modules: Sequence[ModuleType] = _FLOWS) -> Iterator[None]:
-    """Tasks that these modules of flows call are called as functions."""
+def without_engine(modules: Sequence[ModuleType] = _FLOWS, *, gate: bool = True) -> Iterator[None]:
+    """Tasks that these modules of flows call are called as functions; without the gate nothing is held (and it is quick)."""
     tasks = [(module, name, task) for module in modules for name, task in vars(module).items() if isinstance(task, Task)]
     for module, name, task in tasks:
-        setattr(module, name, _Plain(task.fn))
+        setattr(module, name, _Plain(task.fn if gate or name != "check" else _unchecked))
     try:
         yield
     finally:
@@ -78,19 +82,20 @@ class Followed:
 
 @dataclass(frozen=True)
 class CoreRoad:
-    """A sandbox, and an installation whose initial sync is done."""
+    """A sandbox, and an installation whose initial sync is done. `gate`: whether its cycles check what comes."""
 
     road: PullRoad
     sandbox: RunningSandbox
+    gate: bool = True
 
     @property
     def control(self) -> Any:
         return self.sandbox.control
 
-    def follow(self) -> Followed:
+    def follow(self, *, gate: bool | None = None) -> Followed:
         """One cycle."""
         run = RunRef(f"core-{next(_numbers)}", CORE_FLOW, self.road.connector, self.road.config)
-        with without_engine():
+        with without_engine(gate=self.gate if gate is None else gate):
             flows.core_sync._follow(run, begin_following(run), now())
         return Followed(run.run_id, in_words(kept_happened(self.road.home, run)), noted_findings(self.road.home, run))
 
@@ -117,8 +122,11 @@ def initial(road: PullRoad) -> None:
 
 
 @contextmanager
-def core_road(folder: Path, market_url: str, *, connector: str = "", more: str = "", **settings: Any) -> Iterator[CoreRoad]:
-    """`connector`, `more`: lines of the configuration, see `pull_road`. `settings`: of the sandbox."""
+def core_road(
+    folder: Path, market_url: str, *, connector: str = "", more: str = "", gate: bool = True, **settings: Any
+) -> Iterator[CoreRoad]:
+    """`connector`, `more`: lines of the configuration, see `pull_road`. `settings`: of the sandbox. Without the `gate` nothing is held, and
+    a batch costs a quarter of a second less: for tests in which every record is good."""
     few = {"accounts": 8, "leads": 12, "contacts": 24, "opportunities": 5, "users": 4, "prospect_lists": 0, "campaigns": 0}
     chosen: dict[str, Any] = {"clock_fixed": 1_790_000_000.0, "nastiness": CALM, **few, **settings}
     more = more or "[gate]\nmin_rows_for_share = 1000000\n"
@@ -131,4 +139,4 @@ def core_road(folder: Path, market_url: str, *, connector: str = "", more: str =
                 road.market.close()
                 if synced is not None:
                     synced.keep(market_url)
-            yield CoreRoad(road, sandbox)
+            yield CoreRoad(road, sandbox, gate)

@@ -27,10 +27,13 @@ def new_run(road: PullRoad) -> RunRef:
     return replace(road.run, run_id=f"reconciliation-{next(_numbers)}", flow="reconciliation")
 
 
-def reconcile(road: PullRoad, schema: str, kinds: Sequence[Kind] = (Kind.CONTACT,), most: int | None = None) -> dict[Kind, Compared]:
-    """All slices, or the first `most` of them; what vanished waits to be removed. → what was found, by kind."""
+def reconcile(
+    road: PullRoad, schema: str, kinds: Sequence[Kind] = (Kind.CONTACT,), most: int | None = None, *, gate: bool = False
+) -> dict[Kind, Compared]:
+    """All slices, or the first `most` of them; what vanished waits to be removed. → what was found, by kind. Without the gate: see
+    `without_engine`."""
     run = new_run(road)
-    with without_engine(_FLOWS):
+    with without_engine(_FLOWS, gate=gate):
         for one in choose_slices.fn(run, tuple(kinds))[:most]:
             flows.reconcile._compare(run, one, schema)
     return {each.kind: each for each in compared_of(road.config, run.run_id)}

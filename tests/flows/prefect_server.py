@@ -13,6 +13,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
 from prefect.client.schemas.objects import State
 from prefect.settings import (
+    PREFECT_API_URL,
     PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
     PREFECT_HOME,
     PREFECT_LOGGING_TO_API_ENABLED,
@@ -50,6 +51,13 @@ def calm_server(home: Path) -> Iterator[list[Path]]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+def server_url() -> str:
+    """Where the session's server listens: for processes of their own, which would start one each."""
+    url = PREFECT_API_URL.value()
+    assert url is not None
+    return str(url)
 
 
 def run_id_of(state: State[Any]) -> str:

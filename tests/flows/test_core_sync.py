@@ -1,29 +1,37 @@
-"""core-sync through the command line, as processes of their own with the real flow engine (FLOW-2, FLOW-4, DEL-8, PULL-5)."""
+"""core-sync through the command line, as processes of their own with the real flow engine (FLOW-2, FLOW-4, DEL-8, PULL-5).
+
+One of them starts an engine of its own, the others share the session's server: that is many seconds less.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from adapters.sandbox.sugarcrm import CALM, SugarSandboxSettings, start_sandbox
 from tests.flows.command import configured, run, typed
+from tests.flows.prefect_server import server_url
 
 SECRET = "not-for-your-eyes"
 
 
+@pytest.mark.usefixtures("prefect_server")
 def test_core_sync_as_a_person_runs_it(tmp_path: Path) -> None:
     few = {"accounts": 4, "leads": 6, "contacts": 30, "opportunities": 3, "users": 3, "prospect_lists": 0, "campaigns": 0}
     with start_sandbox(SugarSandboxSettings(clock_fixed=1_790_000_000.0, nastiness=CALM, password=SECRET, **few)) as crm:
         folder = configured(tmp_path, crm.url, more="[gate]\nmin_rows_for_share = 10")
 
-        def marketsync(*words: str) -> tuple[int, str, str]:
-            done = run("--config", str(folder / "marketsync.toml"), *words, CLI_TEST_PASSWORD=SECRET)
+        def marketsync(*words: str, own_engine: bool = False) -> tuple[int, str, str]:
+            server = {} if own_engine else {"PREFECT_API_URL": server_url()}
+            done = run("--config", str(folder / "marketsync.toml"), *words, CLI_TEST_PASSWORD=SECRET, **server)
             return done.returncode, done.stdout, done.stderr
 
         code, _, said = marketsync("run", "core")
         assert code == 2 and "initial sync of acme has not completed" in said and "run initial" in said
 
         assert marketsync("run", "initial")[0] == 0
-        code, said, _ = marketsync("run", "core")
+        code, said, _ = marketsync("run", "core", own_engine=True)
         assert code == 0 and said.strip().startswith("Nothing had changed in acme.")
 
         crm.control.advance_clock(1_200)

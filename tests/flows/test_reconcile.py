@@ -22,7 +22,8 @@ from tasks.runs import hold_lock
 from tasks.wiring import now
 from tests.flows.command import run, typed
 from tests.flows.place import PASSWORD, PASSWORD_VARIABLE, sandbox
-from tests.flows.prefect_server import run_id_of
+from tests.flows.prefect_server import run_id_of, server_url
+from tests.kept_market import market_kept
 from tests.pull_road import OPEN_GATE, PullRoad, pull_road
 
 KINDS = (Kind.USER, Kind.CONTACT)
@@ -32,15 +33,19 @@ ONLY = "reconcile_slice_rows = 20\n[connectors.acme.pull]\naccounts = false\nlea
 @contextmanager
 def synced(folder: Path, *, complete: bool = True, more: str = OPEN_GATE) -> Iterator[tuple[PullRoad, RunningSandbox]]:
     """Users and contacts that an initial sync brought, without the time that its flow takes."""
-    with (
-        sandbox(password="sandbox-password") as crm,
-        pull_road(folder, f"sqlite:///{folder / 'market.sqlite'}", crm.url, connector=ONLY, more=more) as road,
-    ):
-        road.pull(KINDS)
-        if complete:
-            road.market.runs.start(Run("initial", "initial-sync", "acme", now()))
-            road.market.runs.finish("initial", "completed", now())
-        yield road, crm
+    market_url = f"sqlite:///{folder / 'market.sqlite'}"
+    kept = market_kept(("reconciled", ONLY))
+    with sandbox(password="sandbox-password") as crm:
+        there = kept.give(market_url)
+        with pull_road(folder, market_url, crm.url, connector=ONLY, more=more) as road:
+            if not there:
+                road.pull(KINDS)
+                road.market.close()
+                kept.keep(market_url)
+            if complete:
+                road.market.runs.start(Run("initial", "initial-sync", "acme", now()))
+                road.market.runs.finish("initial", "completed", now())
+            yield road, crm
 
 
 def reconcile(road: PullRoad, **arguments: Any) -> State[Any]:
@@ -122,17 +127,18 @@ def test_a_slice_that_the_checks_stop_does_not_keep_the_others_from_being_compar
         assert road.market.slices.stalest("acme", [Kind.CONTACT])[:2] == (4, 1)
 
 
+@pytest.mark.usefixtures("prefect_server")
 def test_the_command_says_in_words_and_for_programs_what_was_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(PASSWORD_VARIABLE, PASSWORD)
     with synced(tmp_path) as (road, crm):
         crm.control.write_raw("Contacts", ids(crm)[0], {"title": "Silent"})
         assert "Market was never compared with the CRM as a whole" in typed(tmp_path, "status").output
-        done = run("--config", road.config, "reconcile", "--all")
+        done = run("--config", road.config, "reconcile", "--all", PREFECT_API_URL=server_url())
         assert done.returncode == 0, done.stderr
         for said in ("compared with acme: 1 differed.", "mostly in title", "Every slice was compared with the CRM", "Quality report"):
             assert said in done.stdout
         assert "contacts from the first on: 19 compared" in done.stderr
-        done = run("--config", road.config, "reconcile", "--kind", "contacts", "--minutes", "5", "--json")
+        done = run("--config", road.config, "reconcile", "--kind", "contacts", "--minutes", "5", "--json", PREFECT_API_URL=server_url())
         assert done.returncode == 0, done.stderr
         told = json.loads(done.stdout)
         assert told["kinds"]["contacts"]["records"] == 60 and told["kinds"]["contacts"]["healed"] == 0

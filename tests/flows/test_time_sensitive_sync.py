@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from adapters.market.engine import open_market
 from adapters.sandbox.sugarcrm import CALM, SugarSandboxSettings, start_sandbox
 from tests.flows.command import configured, run
+from tests.flows.prefect_server import server_url
 from tests.push_road import EVERYTHING, Marketing
 
 SECRET = "not-for-your-eyes"
 
 
+@pytest.mark.usefixtures("prefect_server")
 def test_the_push_flows_as_a_person_runs_them(tmp_path: Path) -> None:
     few = {"accounts": 4, "leads": 6, "contacts": 12, "opportunities": 3, "users": 3, "prospect_lists": 0, "campaigns": 0}
     with start_sandbox(SugarSandboxSettings(clock_fixed=1_790_000_000.0, nastiness=CALM, password=SECRET, **few)) as crm:
         folder = configured(tmp_path, crm.url, more=EVERYTHING)
 
         def marketsync(*words: str) -> tuple[int, str, str]:
-            done = run("--config", str(folder / "marketsync.toml"), *words, CLI_TEST_PASSWORD=SECRET)
+            secrets = {"CLI_TEST_PASSWORD": SECRET, "PREFECT_API_URL": server_url()}
+            done = run("--config", str(folder / "marketsync.toml"), *words, **secrets)
             return done.returncode, done.stdout, done.stderr
 
         code, _, said = marketsync("run", "time-sensitive")

@@ -20,13 +20,13 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.sorting import FlowRunSort
-from prefect.settings import PREFECT_API_URL
 
 from adapters.sandbox.sugarcrm import FaultRule, RunningSandbox
 from sync.records import Kind
 from tests.adapters.staging.exports import write_csv, write_parquet
 from tests.flows.command import ROOT, run
 from tests.flows.place import PASSWORD, PASSWORD_VARIABLE, Place, lite_place, page_requests, sandbox, staged_requests
+from tests.flows.prefect_server import server_url
 from tests.flows.test_bad_input import wait_until
 from tests.flows.test_initial_sync import scalar
 from tests.postgres import create_database, drop_database
@@ -35,12 +35,6 @@ from tests.tasks.test_extract_files import exported
 
 MARKET_PASSWORD, MARKET_VARIABLE = "market-secret-5W", "MARKETSYNC_TEST_MARKET_PASSWORD"
 BLOCK = "whole-ways-crm"
-
-
-def server_url() -> str:
-    url = PREFECT_API_URL.value()
-    assert url is not None
-    return str(url)
 
 
 def marketsync(place: Place, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -1,7 +1,8 @@
 """Random lives of a small CRM, with core runs and faults in between; afterwards Market must be what a fresh initial sync would make.
 
 What the rules themselves make different is left out of the comparison: history (deleted rows, delivery status, times), what leads fill in
-on a contact's row (MATCH-6), leads whose account is found by a name that changed since (PULL-6), and consent that a merge made stricter.
+on a contact's row (MATCH-6), leads whose account is found by a name that changed since (PULL-6), and consent that is stricter because of
+a merge, or because another record of the person said out: one that shared the row when both had one address.
 So is what the CRM takes from other records, names and the contact of an opportunity: it changes without a stamp, and
 reconciliation finds it.
 """
@@ -55,11 +56,12 @@ _TAKEN_FROM_OTHERS = {"account_name", "assigned_user_name", "created_by_name", "
 class Life:
     """One script. Everything it does follows from `seed` and from what the sandbox holds."""
 
-    def __init__(self, road: CoreRoad, seed: int) -> None:
+    def __init__(self, road: CoreRoad, seed: int, *, gate: bool = True) -> None:
         self.road = road
         self.control = road.control
         self.dice = random.Random(seed)
         self.seed = seed
+        self.gate = gate
         self.told: list[str] = []
         self.failed_cycles = 0
 
@@ -77,7 +79,7 @@ class Life:
         self.control.set_faults()
         self.control.advance_clock(300)
         for _ in range(6):
-            if not self.road.follow().words:
+            if not self.road.follow(gate=self.gate).words:
                 return
         raise AssertionError(f"script {self.seed} does not come to rest: {self.road.follow().words}")
 
@@ -190,7 +192,7 @@ class Life:
         rules = [FaultRule(**fault, probability=0.15, seed=self.dice.randrange(10**6), count=4) for fault in chosen]
         self.control.set_faults(*rules)
         try:
-            words = self.road.follow().words
+            words = self.road.follow(gate=self.gate).words
         except Transient as error:
             self.failed_cycles += 1
             return f"cycle failed: {error.what}"
@@ -229,11 +231,15 @@ def picture(road: PullRoad) -> dict[tuple[str, str], dict[str, Any]]:
     keys = {"users": "user_id", "accounts": "account_id", "contacts": "contact_id", "opportunities": "opportunity_id"}
     rows = {name: {row[keys[name]]: row for row in found} for name, found in tables.items()}
     merged = {row["contact_id"] for row in road.rows("SELECT contact_id FROM consent_ledger WHERE source = 'merge'")}
-    links = road.rows("SELECT kind, crm_id, market_id FROM crm_links WHERE living")
-    ever = road.rows("SELECT kind, market_id FROM crm_links")  # a lead that is gone by now has left its traces
+    ever = road.rows("SELECT kind, crm_id, market_id, living, crm_opt_out FROM crm_links")  # a lead that is gone by now has left its traces
+    links = [link for link in ever if link["living"]]
     shared = {link["market_id"] for link in ever if link["kind"] == "lead"} & {
         link["market_id"] for link in ever if link["kind"] == "contact"
     }
+    saying_out = defaultdict(set)
+    for link in ever:
+        if link["kind"] in ("lead", "contact") and link["crm_opt_out"]:
+            saying_out[link["market_id"]].add((link["kind"], link["crm_id"]))
     own: dict[str, set[str]] = defaultdict(set)
     for field in road.rows("SELECT kind, column_name FROM field_catalogue"):
         own[field["kind"]].add(field["column_name"])
@@ -247,6 +253,7 @@ def picture(road: PullRoad) -> dict[tuple[str, str], dict[str, Any]]:
         values["account"] = _alive(rows["accounts"].get(row.get("account_id")))
         values["_shared"] = table == "contacts" and link["market_id"] in shared
         values["_columns"] = own[link["kind"]]
+        values["_another_is_out"] = table == "contacts" and bool(saying_out[link["market_id"]] - {(link["kind"], link["crm_id"])})
         values["_merged"] = table == "contacts" and link["market_id"] in merged
         found[link["kind"], link["crm_id"]] = values
     return found
@@ -272,6 +279,10 @@ def differences(followed: dict[tuple[str, str], dict[str, Any]], fresh: dict[tup
     return found
 
 
+def _is_out(values: dict[str, Any]) -> bool:
+    return values["opt_out"] in ("1", True)
+
+
 def _by_the_rules(kind: str, name: str, ours: dict[str, Any], theirs: dict[str, Any]) -> bool:
     if (name in _TAKEN_FROM_OTHERS and not (kind == "account" and name == "account_name")) or (
         kind == "opportunity" and name == "contact_ref"
@@ -281,6 +292,8 @@ def _by_the_rules(kind: str, name: str, ours: dict[str, Any], theirs: dict[str, 
         return True  # PULL-6: a lead stays with the account that its company's name found first
     if name == "opt_out" and ours["_merged"]:
         return True  # CONSENT-10: a merge may make it stricter
+    if name == "opt_out" and _is_out(ours) and not _is_out(theirs) and ours["_another_is_out"]:
+        return True  # CONSENT-10: a record that shares the row since both had one address said out, and never took it back
     if kind == "contact" and name in ("converted", "company"):
         return True  # only leads say so: one of them did while it shared the row
     if kind in ("lead", "contact") and name not in theirs["_columns"] and name not in FIXED_COLUMNS["contacts"]:

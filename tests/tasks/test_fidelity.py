@@ -18,6 +18,7 @@ from tasks.schema import readings_of
 from tests.pull_road import PullRoad, pull_road
 
 MODULES = {Kind.USER: "Users", Kind.ACCOUNT: "Accounts", Kind.LEAD: "Leads", Kind.CONTACT: "Contacts", Kind.OPPORTUNITY: "Opportunities"}
+NEW_YORK = "America/New_York"
 FEW = {"prospect_lists": 0, "campaigns": 0, "tasks": 0}
 NASTY = Nastiness(
     shared_address=0, address_variant=0, missing_account=0.2, unknown_account=0.1, unknown_owner=0.1, over_long=0, malformed=0,
@@ -136,7 +137,9 @@ def _differences(road: PullRoad, control: SandboxControl, schema: str, kind: Kin
     return lines
 
 
-@pytest.mark.parametrize("zone", ["UTC", "America/New_York"])
+@pytest.mark.parametrize(
+    ("market_url", "zone"), [("sqlite", "UTC"), ("sqlite", NEW_YORK), ("postgresql", NEW_YORK)], indirect=["market_url"]
+)
 def test_every_field_of_every_record_arrives_as_it_was(market_url: str, tmp_path: Path, zone: str) -> None:
     """INIT-2, INIT-5. The CRM shows its instants in the syncing user's zone, summer time included."""
     settings = SugarSandboxSettings(
