@@ -27,8 +27,9 @@ def test_core_sync_as_a_person_runs_it(tmp_path: Path) -> None:
             done = run("--config", str(folder / "marketsync.toml"), *words, CLI_TEST_PASSWORD=SECRET, **server)
             return done.returncode, done.stdout, done.stderr
 
-        code, _, said = marketsync("run", "core")
-        assert code == 2 and "initial sync of acme has not completed" in said and "run initial" in said
+        refused = typed(folder, "run", "core")
+        assert refused.exit_code == 2
+        assert "initial sync of acme has not completed" in refused.output and "run initial" in refused.output
 
         assert marketsync("run", "initial")[0] == 0
         code, said, _ = marketsync("run", "core", own_engine=True)
