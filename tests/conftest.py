@@ -14,8 +14,18 @@ from tests.postgres import NoServer, create_database, drop_database, postgres_se
 
 _numbers = itertools.count(1)
 
-# Workers take whole files, in this order: the long ones first, so that no worker is left alone with one at the end.
-_LONG = ("reference/test_following", "tasks/test_", "flows/test_", "reference/")
+# Workers take whole files, in this order: the long ones first, so that no worker is left alone with one at the end. What is named by its
+# own takes more than a minute.
+_LONG = (
+    "reference/test_following",
+    "flows/test_core_sync_removals",
+    "flows/test_whole_ways",
+    "tasks/test_",
+    "flows/test_",
+    "reference/",
+    "expectations/",
+    "adapters/",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
