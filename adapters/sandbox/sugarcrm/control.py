@@ -52,7 +52,13 @@ class SandboxControl(ControlClient):
         self.call("records/merge", module=module, winner=winner, loser=loser)
 
     def convert_lead(
-        self, lead: str, *, contact: str | None = None, account: str | None = None, opportunity: str | None = None, new_id: str | None = None
+        self,
+        lead: str,
+        *,
+        contact: str | None = None,
+        account: str | None = None,
+        opportunity: str | None = None,
+        new_id: str | None = None,
     ) -> dict[str, str]:
         """Convert into an existing contact, or a new one (`new_id`: its id); returns `contact_id`, `account_id`, `opportunity_id`."""
         named = {"contact": contact, "account": account, "opportunity": opportunity, "new_id": new_id}

@@ -55,7 +55,9 @@ class ControlRoutes:
             "records/delete": lambda b: events.delete(it, b["module"], b["id"], b.get("delay_s", 0)),
             "records/undelete": lambda b: events.undelete(it, b["module"], b["id"]),
             "records/merge": lambda b: events.merge(it, b["module"], b["winner"], b["loser"]),
-            "records/convert": lambda b: events.convert(it, b["lead"], *(b.get(name) for name in ("contact", "account", "opportunity", "new_id"))),
+            "records/convert": lambda b: events.convert(
+                it, b["lead"], *(b.get(name) for name in ("contact", "account", "opportunity", "new_id"))
+            ),
             "records/link": lambda b: events.link(it, b["module"], b["id"], b["link"], b["far_id"], b.get("role", "")),
             "records/unlink": lambda b: events.unlink(it, b["module"], b["id"], b["link"], b["far_id"]),
             "addresses/flag": lambda b: events.flag_address(it, b["address"], b.get("opt_out"), b.get("invalid")),

@@ -130,7 +130,7 @@ def merge(instance: Instance, module: str, winner: str, loser: str) -> dict[str,
 def convert(
     instance: Instance, lead: str, contact: str | None, account: str | None, opportunity: str | None, new_id: str | None = None
 ) -> dict[str, str]:
-    """A lead becomes a contact, a new one (with `new_id`, or any) unless `contact` names it. The lead stays and points at what it became."""
+    """A lead becomes a contact, a new one (`new_id`: its id) unless `contact` names it. The lead stays and points at what it became."""
     records = instance.records
     row = records.need("Leads", lead)
     before = records.values("Leads", row)
