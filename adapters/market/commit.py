@@ -95,7 +95,7 @@ class Commit:
         All rows are of one connector and kind: the parcel's, or its connector and `kind`. → how many.
         """
         if rows.count:
-            put_links(self._open(), self._parcel.connector, kind or self._parcel.kind, rows)
+            put_links(self._open(), self._parcel.connector, kind or self._parcel.kind, rows, self._now)
             self._note("crm_links", rows.count)
         return rows.count
 

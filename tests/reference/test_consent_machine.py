@@ -64,7 +64,13 @@ _SOAK = settings.default.max_examples > 100  # type: ignore[union-attr]
 
 
 def _walk(new_road: NewRoad, examples: int) -> None:
-    walk = settings(max_examples=examples, stateful_step_count=40 if _SOAK else 25, deadline=None, suppress_health_check=list(HealthCheck))
+    walk = settings(
+        derandomize=not _SOAK,
+        max_examples=examples,
+        stateful_step_count=40 if _SOAK else 25,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
     run_state_machine_as_test(lambda: PushingMachine(new_road), settings=walk)  # type: ignore[no-untyped-call]
 
 

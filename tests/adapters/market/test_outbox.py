@@ -452,6 +452,16 @@ def test_consent_8_an_opt_out_for_a_record_that_is_gone_waits_for_it_and_goes_ou
     assert only(market, Kind.OPT_OUT).outbox_id == first.outbox_id
 
 
+def test_consent_8_a_record_that_was_gone_when_the_person_said_it_is_told_when_it_is_back(market: Market) -> None:
+    """DEL-2: unless it says out by itself."""
+    known(market)
+    put_links(market, link("c2", 1, living=False), link("c3", 1, living=False))
+    market.consent.unsubscribe(1, who="ann", why="clicked", now=NOW, push=["acme"])
+    settle(market, Kind.OPT_OUT, accepted(only(market, Kind.OPT_OUT)))
+    put_links(market, link("c2", 1, crm_opt_out=False), link("c3", 1, crm_opt_out=True))
+    assert only(market, Kind.OPT_OUT).targets == (Target(Kind.CONTACT, "c2"),)
+
+
 def test_consent_8_an_opt_out_that_a_record_could_not_take_is_tried_again_when_the_record_changed(market: Market) -> None:
     """It had no address to opt out, or was gone: the CRM refused it for good, and nobody else would ask again."""
     known(market)
