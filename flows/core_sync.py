@@ -9,7 +9,7 @@ from prefect.runtime import flow_run
 
 from flows.changes import follow_changes, follow_held, follow_opt_outs, follow_removals, follow_reports
 from flows.lists import follow_lists
-from flows.push import push
+from flows.push import push_as_far_as_possible
 from flows.schema import backfill_fields
 from sync.push import CORE
 from sync.records import Kind, RunRef
@@ -49,9 +49,9 @@ def _follow(run: RunRef, kinds: tuple[Kind, ...], started_at: datetime) -> None:
 
     Opt-outs go out before everything else (CONSENT-9): nothing that the pull may meet, a batch that is stopped or a field that is gone,
     keeps one from the CRM. CONSENT-5 makes that safe: whatever the CRM says meanwhile, our opt-out wins. Those that the pull itself
-    queues (CONSENT-1) follow it at once, ahead of the scores.
+    queues (CONSENT-1) follow it at once, ahead of the scores. A push that is stopped keeps nothing back either: the run fails at its end.
     """
-    push(run, (Kind.OPT_OUT,), started_at, "first-")
+    stopped = push_as_far_as_possible(run, (Kind.OPT_OUT,), started_at, "first-")
     schema = follow_schema(run)
     begin_following_addresses(run)
     follow_changes(run, kinds, schema, started_at)
@@ -59,7 +59,9 @@ def _follow(run: RunRef, kinds: tuple[Kind, ...], started_at: datetime) -> None:
     follow_lists(run, schema, started_at)
     follow_opt_outs(run, schema, started_at)
     follow_removals(run, kinds, schema, started_at)
-    push(run, CORE, started_at)
+    stopped = push_as_far_as_possible(run, CORE, started_at) or stopped
     follow_reports(run, started_at)
     backfill_fields(run, schema, started_at)
+    if stopped is not None:
+        raise stopped
     refuse_green(run)

@@ -15,14 +15,15 @@ from sync.push import BATCH_ROWS
 from sync.records import Kind, RunRef
 from tasks.check_outgoing import check_outgoing
 from tasks.push import Batch, Pushed, collect, count_waiting, settle
-from tasks.push_new_leads import look_up_new_leads
+from tasks.push_new_leads import Found, look_up_new_leads
 from tasks.push_send import send
 from tasks.runs import begin_following, note_running, only_run, set_rejected_aside
 from tasks.schema import schema_known
 from tasks.verify import close_following, report_failure
 from tasks.wiring import now
 
-_Stopped = GateRejected | AccessDenied | ContractBroken
+Stopped = GateRejected | AccessDenied | ContractBroken
+_ENOUGH = 2
 
 
 def push_only(run: RunRef, kinds: Sequence[Kind]) -> str:
@@ -44,31 +45,41 @@ def push(run: RunRef, kinds: Sequence[Kind], started_at: datetime, turn: str = "
 
     `turn` tells several turns of one run apart. Raises what stopped a kind, after all others had their turn.
     """
+    stopped = push_as_far_as_possible(run, kinds, started_at, turn)
+    if stopped is not None:
+        raise stopped
+
+
+def push_as_far_as_possible(run: RunRef, kinds: Sequence[Kind], started_at: datetime, turn: str = "") -> Stopped | None:
+    """The same; → what stopped a kind, for a caller who has more to do before it raises it.
+
+    A kind that the CRM had no time for may owe that to one record of it; after a second one in a row the CRM is left alone.
+    """
     waiting = count_waiting(run, kinds)
     if not waiting:
-        return
+        return None
     note_running(run, started_at)
-    stopped: list[_Stopped] = []
+    stopped: list[Stopped] = []
+    cut_short = 0
     left = [kind for kind in kinds if kind in waiting]
-    while left:
+    while left and cut_short < _ENOUGH:
         kind = left.pop(0)
         try:
-            if not _push_kind(run, kind, f"{turn}{kind.plural}", started_at):
-                break
+            has_time = _push_kind(run, kind, f"{turn}{kind.plural}", started_at)
+            cut_short = 0 if has_time else cut_short + 1
         except (GateRejected, AccessDenied, ContractBroken) as error:
             stopped.append(error)
         if kind is Kind.NEW_LEAD:  # whoever has a record now: what they did can follow, and an opt-out that the match queued goes first
             waiting, turn = count_waiting(run, kinds), f"{turn}then-"
             left = [each for each in kinds if each in waiting and each is not kind]
-    if stopped:
-        raise stopped[0]
+    return stopped[0] if stopped else None
 
 
 def _push_kind(run: RunRef, kind: Kind, turn: str, started_at: datetime) -> bool:
     """→ whether the CRM has time for other kinds."""
     for number in count(1):
         step = f"{turn}-{number}".replace(" ", "-")
-        batch = collect(run, kind, step, kind is Kind.NEW_LEAD and _adopt(run, step, started_at))
+        batch = collect(run, kind, step, _adopt(run, step, started_at) if kind is Kind.NEW_LEAD else None)
         if batch is None:
             return True
         pushed = _push_batch(run, batch)
@@ -81,12 +92,12 @@ def _push_kind(run: RunRef, kind: Kind, turn: str, started_at: datetime) -> bool
     raise AssertionError("counting has no end")
 
 
-def _adopt(run: RunRef, step: str, started_at: datetime) -> bool:
-    """Who is to be created and is in the CRM already is matched by the rules of the pull (MATCH-10). → whether anybody was found."""
+def _adopt(run: RunRef, step: str, started_at: datetime) -> Found:
+    """Who is to be created and is in the CRM already is matched by the rules of the pull (MATCH-10)."""
     found = look_up_new_leads(run, step)
     for kind, ids in found.records:
         read_again(run, kind, f"found-for-{step}", schema_known(run), ids, started_at)
-    return found.any
+    return found
 
 
 def _push_batch(run: RunRef, batch: Batch) -> Pushed:

@@ -21,7 +21,8 @@ class ConsentFacts:
     `market` is None for a row that does not exist yet. `crm` is None when the CRM's field is hidden, absent or empty.
     `base` is what this CRM record said when it was last applied, None when it never said anything.
     `unacknowledged` means that an opt-out of ours is still on its way to this CRM. `stale`: the CRM acknowledged one for this record,
-    and what it says here is not newer than that. `others_out`: another living record of the same person says out.
+    and what it says here is not newer than that. `others_out`: another living record of the same person says out. `revived`: the record
+    was gone and lives again, so that an opt-out of meanwhile did not reach it.
     """
 
     market: bool | None
@@ -31,6 +32,7 @@ class ConsentFacts:
     unacknowledged: bool
     stale: bool = False
     others_out: bool = False
+    revived: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,7 @@ def decide_opt_out(facts: ConsentFacts, first_adoption: FirstAdoption = FirstAdo
     | later    | out    | out → in   | no, but `stale` | stays out: read before the CRM took ours     | CONSENT-5 |
     | later    | out    | out → in   | no, `others_out`| stays out: the strictest of one person       | CONSENT-10|
     | later    | out    | – → in     |                 | stays out: nobody re-subscribed              | CONSENT-6 |
+    | revived  | out    | in, – → in |                 | stays out, queued for the CRM                | CONSENT-8 |
     | any      | any    | unchanged or hidden          || no change                                    | CONSENT-6 |
     """
     if facts.market is None:
@@ -69,6 +72,8 @@ def decide_opt_out(facts: ConsentFacts, first_adoption: FirstAdoption = FirstAdo
         return _NO_CHANGE
     if facts.adoption:
         return _adopt(facts.market, facts.crm, first_adoption)
+    if facts.revived and facts.market and not facts.crm and facts.base is not True:
+        return ConsentDecision(None, True, "CONSENT-8: opted out here while the record was gone")
     if facts.crm == facts.base:
         return _NO_CHANGE
     if facts.crm:

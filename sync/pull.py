@@ -100,6 +100,7 @@ def consent_facts(facts: RowFacts) -> ConsentFacts:
         unacknowledged=facts.unacknowledged,
         stale=facts.stale,
         others_out=facts.others_out,
+        revived=facts.linked and not facts.living_link,
     )
 
 

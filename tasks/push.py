@@ -29,7 +29,7 @@ from tasks.commit import COMMITTED
 from tasks.happened import note_happened
 from tasks.progress import Step, tell
 from tasks.push_needs import needs_of
-from tasks.push_new_leads import refuse_owned
+from tasks.push_new_leads import Found, refuse_owned
 from tasks.report import PUSH_PARKED, PUSH_REFUSED, keep_counts, note_findings
 from tasks.wiring import RETRY, Installation, installation, now, open_crm, settings_of
 
@@ -70,19 +70,21 @@ def count_waiting(run: RunRef, kinds: Sequence[Kind]) -> frozenset[Kind]:
 
 
 @task(name="collect", task_run_name="collect {kind.plural} of {run.connector}", **RETRY)
-def collect(run: RunRef, kind: Kind, step: str, found: bool = False) -> Batch | None:
+def collect(run: RunRef, kind: Kind, step: str, found: Found | None = None) -> Batch | None:
     """Stages what is ready, at most a batch of it and what the CRM's allowance has room for; None: nothing.
 
-    `step` tells this batch from the run's others. `found`: of new leads, the CRM knows some of the addresses (MATCH-10).
+    `step` tells this batch from the run's others. `found`: of new leads, what the CRM knows (MATCH-10); who was queued since waits.
     """
     home = installation(run.config)
     _settle_left_over(home, run, kind)
     rows = home.market.outbox.collect(run.connector, kind, now(), limit=BATCH_ROWS, needs=needs_of(run))
+    if found is not None:
+        rows = tuple(row for row in rows if row.targets or row.outbox_id in found.asked_for)
     rows = rows[: _affordable(run, kind, len(rows))]
     if not rows:
         return None
     ref = outgoing.stage(home.parcels, run.connector, kind, _purpose(run), rows)
-    if found:
+    if found is not None and found.any:
         with home.parcels.open(ref) as parcel:
             outgoing.keep_receipts(parcel, refuse_owned(run, rows))
     tell(Step(run.run_id, kind.value, "collect", len(rows), len(rows), ended=True))

@@ -19,10 +19,12 @@ _KINDS = tuple(kind for kind in Kind if kind in PEOPLE)
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """`records`: those that the pull reads and so can match, by kind. `any`: whether the CRM knows any of the addresses."""
+    """`records`: those that the pull reads and so can match, by kind. `any`: whether the CRM knows any of the addresses. `asked_for`:
+    outbox_id of the rows whose addresses were looked up; only they may be created."""
 
     records: tuple[tuple[Kind, tuple[str, ...]], ...] = ()
     any: bool = False
+    asked_for: tuple[int, ...] = ()
 
 
 @task(name="look up new leads", task_run_name="look up new leads of {run.connector} by address", **RETRY)
@@ -32,17 +34,19 @@ def look_up_new_leads(run: RunRef, step: str) -> Found:
     addresses = tuple(_by_address(rows))
     found = open_crm(run.config, run.connector).holders_of(_KINDS, addresses) if addresses else {}
     pulled = settings_of(run).pull.kinds()
-    return Found(tuple((kind, found[kind]) for kind in pulled if found.get(kind)), any(found.values()))
+    records = tuple((kind, found[kind]) for kind in pulled if found.get(kind))
+    return Found(records, any(found.values()), tuple(row.outbox_id for row in rows))
 
 
 def refuse_owned(run: RunRef, rows: Sequence[Outgoing]) -> tuple[Receipt, ...]:
     """After those whom the CRM knows were read and matched: receipts for rows that still have no record although their address has one.
 
-    One more call, if nobody is left; a few more for each such address.
+    One more call, if nobody is left; a few more for each such address. What an earlier run made of a row itself is nobody else's (PUSH-3).
     """
+    ours = {row.remote_id or row.push_key for row in rows}
     crm = open_crm(run.config, run.connector)
     unlinked = _by_address(rows)
-    owned = taken_among(tuple(unlinked), lambda some: any(crm.holders_of(_KINDS, some).values()))
+    owned = taken_among(tuple(unlinked), lambda some: any(set(ids) - ours for ids in crm.holders_of(_KINDS, some).values()))
     return tuple(Receipt(row.outbox_id, row.version, Outcome.REFUSED, said=_OWNED) for address in owned for row in unlinked[address])
 
 

@@ -33,7 +33,8 @@ def send(run: RunRef, batch: Batch) -> None:
         rows = outgoing.outgoing(parcel)
         if parcel.told(_BEGAN):
             rows = tuple(replace(row, repeated=True) for row in rows)
-        home.market.outbox.mark_sending(outgoing.outbox_ids(parcel), now())
+        marked = home.market.outbox.mark_sending(outgoing.outbox_ids(parcel), now())
+        rows = tuple(row for row in rows if row.outbox_id in marked)
         parcel.tell(_BEGAN, now().isoformat())
         try:
             for kind, group in _groups(batch.ref.kind, rows):

@@ -14,6 +14,7 @@ from typing import Any
 from adapters.crm.sugarcrm_parts import Write
 from adapters.crm.sugarcrm_schema import MODULES
 from sync.activity_objects import CAMPAIGN, PAGE_VIEW, VISIT, ActivityObject, Belongs, objects_for
+from sync.outgoing import counts_only
 from sync.push import Outgoing
 from sync.push_settings import SinkSettings
 from sync.records import Kind
@@ -26,7 +27,7 @@ _PRIORITY = {"low": "Low", "normal": "Medium", "high": "High"}
 
 def writes_of(row: Outgoing, sinks: SinkSettings) -> list[Write]:
     """The records of one row, the one that others hang on first; none where the row has nobody to be about."""
-    found = objects_for(row.kind, sinks.of(row.kind))
+    found = _objects(row, sinks)
     if not row.targets and CAMPAIGN not in found:
         return []
     if row.kind is Kind.TASK:
@@ -36,6 +37,14 @@ def writes_of(row: Outgoing, sinks: SinkSettings) -> list[Write]:
     head = found[0]
     first = _record(row, head.named(sinks.object_prefix), _values(head, row.values) | _parent(head, row))
     return [first, *(_page_views(row, sinks.object_prefix) if PAGE_VIEW in found else ())]
+
+
+def _objects(row: Outgoing, sinks: SinkSettings) -> tuple[ActivityObject, ...]:
+    """A row lands as what it was queued as, also where the sink was changed since: counters count, an event is one."""
+    if counts_only(row):
+        return (CAMPAIGN,)
+    found = objects_for(row.kind, sinks.of(row.kind))
+    return () if CAMPAIGN in found else found
 
 
 def campaign_id(campaign_key: str) -> str:

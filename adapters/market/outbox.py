@@ -102,8 +102,9 @@ class Outbox:
         with self._database.reading() as connection:
             return collect(connection, connector, kind, now, limit=limit, after=after, needs=needs)
 
-    def mark_sending(self, outbox_ids: Collection[int], at: datetime) -> int:
-        """Before the first byte goes out: from now on nobody knows what the CRM has, until they are settled (PUSH-3). → how many rows."""
+    def mark_sending(self, outbox_ids: Collection[int], at: datetime) -> frozenset[int]:
+        """Before the first byte goes out: from now on nobody knows what the CRM has, until they are settled (PUSH-3). → which of them go
+        out: not what was parked, withdrawn or acknowledged since it was collected."""
         with self._database.writing() as connection:
             return mark_sending(connection, outbox_ids, at)
 

@@ -36,14 +36,15 @@ class Settled:
     changed_meanwhile: int = 0
 
 
-def mark_sending(connection: Connection, outbox_ids: Collection[int], at: datetime) -> int:
+def mark_sending(connection: Connection, outbox_ids: Collection[int], at: datetime) -> frozenset[int]:
     """See `Outbox.mark_sending`. A row that is `sending` already is in doubt, and says so by its `next_try_at`, which it does not need."""
-    is_sending, marked = outbox.c.state == State.SENDING.value, 0
+    is_sending, marked = outbox.c.state == State.SENDING.value, set[int]()
     doubt = case((is_sending, outbox.c.tried_at), else_=null())
     for some in in_batches(outbox_ids):
         rows = update(outbox).where(outbox.c.outbox_id.in_(some), outbox.c.state.in_(_SENDABLE))
-        marked += connection.execute(rows.values(state=State.SENDING.value, tried_at=at, next_try_at=doubt)).rowcount
-    return marked
+        marking = rows.values(state=State.SENDING.value, tried_at=at, next_try_at=doubt).returning(outbox.c.outbox_id)
+        marked |= set(connection.execute(marking).scalars())
+    return frozenset(marked)
 
 
 def settle(

@@ -13,7 +13,7 @@ STAYS = ConsentDecision(None, False, "")
 EVERY = [
     ConsentFacts(market, crm, base, *flags)
     for market, crm, base in itertools.product((OUT, IN, UNSAID), repeat=3)
-    for flags in itertools.product((True, False), repeat=4)
+    for flags in itertools.product((True, False), repeat=5)
 ]
 
 
@@ -77,6 +77,16 @@ def test_consent_4_a_resubscribe_in_the_crm_counts_once_ours_is_acknowledged() -
 
 def test_consent_5_while_our_opt_out_is_on_its_way_it_wins() -> None:
     assert decide_opt_out(facts(OUT, IN, OUT, pending=True)) == STAYS
+
+
+@pytest.mark.parametrize(
+    ("market", "crm", "base", "queued"), [(OUT, IN, IN, True), (OUT, IN, UNSAID, True), (OUT, IN, OUT, False), (IN, IN, IN, False)]
+)
+def test_consent_8_a_record_that_lives_again_hears_of_an_opt_out_of_meanwhile(
+    market: bool, crm: bool, base: bool | None, queued: bool
+) -> None:
+    """One that says in after it said out is a re-subscribe (CONSENT-4)."""
+    assert decide_opt_out(ConsentFacts(market, crm, base, False, False, revived=True)).queue is queued
 
 
 @pytest.mark.parametrize("value", [OUT, IN])

@@ -304,7 +304,7 @@ def visit(market: Market, number: int = 1) -> Outgoing:
     known(market)
     enqueue_kind(market, Kind.VISIT, number)
     row = only(market, Kind.VISIT)
-    assert market.outbox.mark_sending([row.outbox_id], NOW) == 1
+    assert market.outbox.mark_sending([row.outbox_id], NOW) == {row.outbox_id}
     return row
 
 
