@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
@@ -110,7 +111,8 @@ def test_consent_6_a_field_that_appears_with_in_re_subscribes_nobody() -> None:
 @pytest.mark.parametrize("setting", FirstAdoption)
 def test_consent_10_only_a_resubscribe_that_was_seen_to_happen_takes_an_opt_out_back(setting: FirstAdoption) -> None:
     taken_back = [each for each in EVERY if each.market is OUT and decide_opt_out(each, setting).opt_out is False]
-    assert taken_back == [ConsentFacts(OUT, IN, OUT, adoption=False, unacknowledged=False, stale=False, others_out=False)]
+    seen = ConsentFacts(OUT, IN, OUT, adoption=False, unacknowledged=False, stale=False, others_out=False)
+    assert taken_back == [replace(seen, revived=True), seen]
 
 
 @pytest.mark.parametrize("setting", FirstAdoption)
