@@ -75,7 +75,15 @@ def demo(folder: Path) -> Iterator[Demo]:
     with errors.open("w", encoding="utf-8") as stderr:
         command = [sys.executable, "-m", "tasks.beside", "flows.cli", "demo", "--stay", "--folder", str(folder), *SMALL]
         process = subprocess.Popen(
-            command, cwd=ROOT, env=clean_environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, text=True
+            command,
+            cwd=ROOT,
+            env=clean_environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+            # Tests that a shell runs in the background ignore Ctrl-C, and so would what they start.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
     with process:
         assert process.stdout is not None

@@ -76,6 +76,7 @@ def test_people_are_found_by_address_and_by_key_each_once(market: Market) -> Non
 def test_opt_out_is_pending_until_that_crm_acknowledged_it(market: Market, state: str, pending: bool) -> None:
     """CONSENT-5: our own opt-out has not been acknowledged yet."""
     put(market, "contacts", person(1))
+    put_links(market, link("c1", 1), link("c1", 1, connector="other"))
     columns = ("connector", "kind", "contact_id", "crm_kind", "crm_id", "value", "state", "created_at")
     with commit(market) as tx:
         tx.append("outbox", MemoryRows(columns, [("acme", "opt-out", 1, "contact", "c1", "{}", state, AT)]))
@@ -83,6 +84,16 @@ def test_opt_out_is_pending_until_that_crm_acknowledged_it(market: Market, state
     assert market.lookup_people(market_ids=ids)["opt_out_pending"].to_pylist() == [pending]
     assert market.lookup_people(market_ids=ids, connector="acme")["opt_out_pending"].to_pylist() == [pending]
     assert market.lookup_people(market_ids=ids, connector="other")["opt_out_pending"].to_pylist() == [False]
+
+
+def test_an_opt_out_for_a_record_that_is_gone_waits_for_nothing(market: Market) -> None:
+    """CONSENT-5: that CRM will never acknowledge it."""
+    put(market, "contacts", person(1))
+    put_links(market, link("c1", 1, living=False), link("c2", 1))
+    columns = ("connector", "kind", "contact_id", "crm_kind", "crm_id", "value", "state", "created_at")
+    with commit(market) as tx:
+        tx.append("outbox", MemoryRows(columns, [("acme", "opt-out", 1, "contact", "c1", "{}", "pending", AT)]))
+    assert market.lookup_people(market_ids=one("contact_id", [1]))["opt_out_pending"].to_pylist() == [False]
 
 
 def test_holds_name_every_record_that_is_linked_to_a_person(market: Market) -> None:
