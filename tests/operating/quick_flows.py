@@ -1,0 +1,13 @@
+"""The product's flows as deployments of the tests run them: a step that is tried again waits for no ten seconds before it is."""
+
+from __future__ import annotations
+
+from tasks.wiring import RETRY
+
+RETRY["retry_delay_seconds"] = [0.05, 0.05]  # before the steps are made of it
+
+from flows.core_sync import core_sync  # noqa: E402
+from flows.initial_sync import initial_sync  # noqa: E402
+from flows.time_sensitive_sync import time_sensitive_sync  # noqa: E402
+
+__all__ = ["core_sync", "initial_sync", "time_sensitive_sync"]
