@@ -58,8 +58,21 @@ def postgres_url(postgres_address: str) -> Iterator[str]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def market_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The address of an empty database, once for SQLite and once for PostgreSQL."""
+def bare_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of a database without a table, once for SQLite and once for PostgreSQL."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'market.sqlite'}"
     return str(request.getfixturevalue("postgres_url"))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def market_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The address of a Market with its tables and nothing in them, once for SQLite and once for PostgreSQL."""
+    from tests.kept_market import make_tables  # not for tests of pure functions
+
+    if request.param == "sqlite":
+        yield make_tables(f"sqlite:///{tmp_path / 'market.sqlite'}")
+        return
+    address, name = request.getfixturevalue("postgres_address"), f"market_{next(_numbers)}"
+    yield make_tables(f"{address}/{name}")
+    drop_database(address, name)

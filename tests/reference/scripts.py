@@ -23,7 +23,8 @@ from sync.columns import FIXED_COLUMNS
 from sync.errors import Transient
 from sync.records import PULL_ORDER
 from tests.core_road import CoreRoad
-from tests.postgres import create_database, drop_database
+from tests.kept_market import make_tables
+from tests.postgres import drop_database
 from tests.pull_road import OPEN_GATE, PullRoad, pull_road
 
 FAULTS: tuple[dict[str, Any], ...] = (
@@ -218,10 +219,10 @@ def _another_market(road: CoreRoad, folder: Path) -> Iterator[str]:
     """An empty one of the same make."""
     url = road.road.home.settings.market.url
     if url.startswith("sqlite"):
-        yield f"sqlite:///{folder / 'fresh.db'}"
+        yield make_tables(f"sqlite:///{folder / 'fresh.db'}")
         return
     address, name = url.rpartition("/")[0].replace("+psycopg", ""), f"fresh_{next(_numbers)}"
-    yield create_database(address, name)
+    yield make_tables(f"{address}/{name}")
     drop_database(address, name)
 
 

@@ -63,8 +63,8 @@ def test_code_names_the_newest_revision_and_upgrade_reaches_it(market: Market) -
         assert revision(connection) == HEAD
 
 
-def test_many_processes_may_upgrade_at_once(market_url: str) -> None:
-    market = open_market(market_url)
+def test_many_processes_may_upgrade_at_once(bare_url: str) -> None:
+    market = open_market(bare_url)
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda _: market.upgrade(), range(4)))
     assert ask(market, "SELECT account_id, account_name FROM accounts") == [(1, "No Company")]
