@@ -16,6 +16,7 @@ from duckdb_engine import ConnectionWrapper
 from duckdb_engine import Dialect as DuckDbEngineDialect
 from sqlalchemy import BigInteger, Boolean, Date, DateTime, Float, Integer, Numeric, Text
 from sqlalchemy.dialects import registry
+from sqlalchemy.engine.interfaces import ReflectedColumn, ReflectedPrimaryKeyConstraint
 from sqlalchemy.types import NullType, TypeEngine
 
 URL = "parcel://"
@@ -40,13 +41,13 @@ class ParcelDialect(DuckDbEngineDialect):
     # DuckDB takes backslashes in literals as they are; doubling them, `\\s` in a pattern would match other rows.
     _backslash_escapes = False
 
-    def get_columns(self, connection: Any, table_name: str, schema: str | None = None, **_: Any) -> list[dict[str, Any]]:
+    def get_columns(self, connection: Any, table_name: str, schema: str | None = None, **_: Any) -> list[ReflectedColumn]:
         """Asked of the table itself: DuckDB's imitation of PostgreSQL's catalogue takes a quarter of a small batch's check."""
         name = table_name.replace('"', '""')
         described = connection.exec_driver_sql(f'DESCRIBE "{name}"').all()
         return [_column(row[0], row[1]) for row in described]
 
-    def get_pk_constraint(self, connection: Any, table_name: str, schema: str | None = None, **_: Any) -> dict[str, Any]:
+    def get_pk_constraint(self, connection: Any, table_name: str, schema: str | None = None, **_: Any) -> ReflectedPrimaryKeyConstraint:
         return {"name": None, "constrained_columns": []}  # what a plan makes has no keys
 
     def do_begin(self, dbapi_connection: Any) -> None: ...
@@ -56,7 +57,7 @@ class ParcelDialect(DuckDbEngineDialect):
     def do_commit(self, dbapi_connection: Any) -> None: ...
 
 
-def _column(name: str, type_name: str) -> dict[str, Any]:
+def _column(name: str, type_name: str) -> ReflectedColumn:
     type_ = _TYPES.get(type_name.partition("(")[0], NullType)
     return {"name": name, "type": type_(), "nullable": True, "default": None}
 
