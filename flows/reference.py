@@ -1,7 +1,7 @@
 """The reference pages, made from the code: `python -m flows.reference` writes them, `--check` only says whether they are up to date.
 
-docs/commands.md, docs/settings.md and docs/crm-objects/sugarcrm.json are made as a whole; docs/market.md and docs/crm-objects.md between
-their two marks.
+docs/commands.md, docs/settings.md and docs/crm-objects/sugarcrm.json are made as a whole; docs/market.md, docs/crm-objects.md,
+docs/recording.md, docs/messages.md and docs/measured.md between their two marks.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from pathlib import Path
 import click
 
 from flows.cli import cli
+from flows.measured_reference import measured_tables
+from flows.messages_reference import messages_tables
 from sync.recording_fields import SHAPES
 from sync.settings_reference import SettingDoc, TableDoc, table_docs
 from tasks.crm_objects_reference import crm_objects_file, crm_objects_tables
@@ -20,6 +22,10 @@ from tasks.market_reference import market_tables
 
 DOCS = Path(__file__).parent.parent / "docs"
 BEGIN, END = "<!-- made from the code: begin -->", "<!-- made from the code: end -->"
+_COMMANDS = (
+    "For whoever types commands or writes scripts: all of them, with every option. `marketsync COMMAND --help` says the same.\n"
+    "What a command ends with: [errors and exit codes](errors.md)."
+)
 _MADE = "<!-- Made by `python -m flows.reference`. Change the code, not this page. -->"
 
 
@@ -48,6 +54,8 @@ def pages() -> Iterator[tuple[Path, str]]:
         "market.md": market_tables,
         "crm-objects.md": crm_objects_tables,
         "recording.md": recording_tables,
+        "messages.md": messages_tables,
+        "measured.md": measured_tables,
     }
     for name, part in within.items():
         before, _, rest = (DOCS / name).read_text(encoding="utf-8").partition(BEGIN)
@@ -69,7 +77,7 @@ def recording_tables() -> str:
 
 def commands_page() -> str:
     """Every command with its whole help text."""
-    parts = [_MADE, "# Commands", "", "`marketsync COMMAND --help` says the same. Exit codes: [errors.md](errors.md).", ""]
+    parts = [_MADE, "# Commands", "", _COMMANDS, ""]
     for path, command in commands():
         parts += [f"## {path}", "", "```text", _help(path, command).rstrip(), "```", ""]
     return "\n".join(parts)
@@ -97,6 +105,8 @@ def settings_page() -> str:
     parts = [
         _MADE,
         "# Settings",
+        "",
+        "For whoever writes the configuration: every key, with its unit and default.",
         "",
         "One TOML file; `marketsync init` writes it with all of this as comments. Relative paths start at the folder of the file.",
         'Secrets never stand in it: `{ env = "NAME" }`, `{ file = "path" }` or `{ prefect_block = "name" }` say where they are.',
