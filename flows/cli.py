@@ -19,6 +19,7 @@ from flows.cli_reconcile import reconcile
 from flows.cli_record import record
 from flows.cli_recurring import run
 from flows.cli_report import report
+from flows.cli_up import deploy, up
 
 
 def _version() -> str:
@@ -58,7 +59,24 @@ def cli(ctx: click.Context, config: str, verbose: bool) -> None:
     ctx.obj = Terminal(config, verbose)
 
 
-for _command in (demo, init, check, run, record, reconcile, status, quarantine, outbox, deletions, report, purge, consent, sandbox):
+for _command in (
+    demo,
+    init,
+    check,
+    run,
+    up,
+    deploy,
+    record,
+    reconcile,
+    status,
+    quarantine,
+    outbox,
+    deletions,
+    report,
+    purge,
+    consent,
+    sandbox,
+):
     cli.add_command(_command)
 
 

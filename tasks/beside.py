@@ -19,15 +19,18 @@ _PATIENCE_S = 10
 
 
 class Beside:
-    """One Python module at work in a process of its own. `environment` is added to ours; `log` takes what it says on standard error."""
+    """One Python module at work in a process of its own. `environment` is added to ours; `log` takes what it says on standard error,
+    and on standard output unless it `talks` to us."""
 
-    def __init__(self, module: str, arguments: Sequence[str], log: Path, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, module: str, arguments: Sequence[str], log: Path, environment: Mapping[str, str] | None = None, *, talks: bool = True
+    ) -> None:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as errors:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", __name__, module, *arguments],
                 stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
+                stdout=subprocess.PIPE if talks else errors,
                 stderr=errors,
                 env={**os.environ, **(environment or {})},
                 start_new_session=True,

@@ -24,6 +24,7 @@ from tasks.stopping import was_stopped
 
 API_VARIABLE = "PREFECT_API_URL"
 _STARTUP_S = 120
+_ANSWER_S = 30
 _LOG_BYTES = 5_000_000
 _LOGS_KEPT = 3
 
@@ -77,7 +78,9 @@ def flow_engine(data_dir: Path, *, verbose: bool, meanwhile: Callable[[], None])
     try:
         _log_to(log_file(data_dir))
         meanwhile()
-        _wait_for(server, port, log_file(data_dir).with_name("engine.log"))
+        log = log_file(data_dir).with_name("engine.log")
+        todo = f"Read {log}; or start a Prefect server yourself and name it in {API_VARIABLE}."
+        wait_for_server(os.environ[API_VARIABLE], server, todo)
         with _without_heartbeat():
             yield
     finally:
@@ -113,20 +116,19 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _wait_for(server: Beside, port: int, log: Path) -> None:
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy knows nothing of this machine's loopback
-    until = time.monotonic() + _STARTUP_S
-    while time.monotonic() < until and not server.ended:
+def wait_for_server(api: str, server: Beside | None, todo: str) -> None:
+    """Until it answers. `server`: ours, which may end meanwhile. Raises ConfigError when it does not start."""
+    proxies = urllib.request.ProxyHandler({}) if server is not None else urllib.request.ProxyHandler()
+    opener = urllib.request.build_opener(proxies)  # a proxy knows nothing of this machine's loopback
+    until = time.monotonic() + (_STARTUP_S if server is not None else _ANSWER_S)
+    while time.monotonic() < until and not (server is not None and server.ended):
         try:
-            with opener.open(f"http://127.0.0.1:{port}/api/health", timeout=5):
+            with opener.open(f"{api.rstrip('/')}/health", timeout=5):
                 return
-        except OSError:  # not listening yet
+        except (OSError, ValueError):  # not listening yet
             time.sleep(0.1)
-    raise ConfigError(
-        "the flow engine did not start",
-        where="Prefect",
-        todo=f"Read {log}; or start a Prefect server yourself and name it in {API_VARIABLE}.",
-    )
+    what = "the flow engine did not start" if server is not None else "the Prefect server does not answer"
+    raise ConfigError(what, where="Prefect" if server is not None else f"{API_VARIABLE}={api}", todo=todo)
 
 
 def _log_to(path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from adapters.market.brakes import Brake
 from sync.brake import Answer
 from sync.errors import ConfigError
@@ -15,6 +17,12 @@ def refuse_too_early(config: str, name: str, flow: str) -> None:
     """FLOW-2, before anything is started for it. Raises ConfigError while the initial sync has not completed."""
     if not has_market(config) or not initial_sync_is_complete(config, name):
         raise initial_sync_missing(config, name, flow)
+
+
+def without_initial_sync(config: str, names: Iterable[str]) -> tuple[str, ...]:
+    """FLOW-2: the connectors whose recurring flows do not start yet."""
+    there = has_market(config)
+    return tuple(name for name in names if not there or not initial_sync_is_complete(config, name))
 
 
 def initial_sync_missing(config: str, name: str, flow: str) -> ConfigError:

@@ -1,0 +1,212 @@
+"""Puts the deployments of every connector on a Prefect server, and leaves alone what somebody changed there: schedules, pauses, options."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from sync.deployments import ANCHOR, ENVIRONMENT, POOL, Cadence, Deployment, deployments_of, schedule_in_words
+from tasks.operate import connectors_named
+
+if TYPE_CHECKING:
+    from prefect import Flow
+    from prefect.client.orchestration import SyncPrefectClient
+    from prefect.client.schemas.responses import DeploymentResponse
+
+LEFT_BEHIND = "not-in-the-configuration"
+HELD = "started-without-schedules"
+"""Tags of deployments that we paused, and why: what we paused we let go on; what somebody else paused stays paused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """One deployment on the server, its schedule in words. `left_behind`: its connector is configured no more."""
+
+    name: str
+    connector: str
+    schedule: str
+    new: bool = False
+    left_behind: bool = False
+
+
+def ensure_pool(pool: str = POOL, at_once: int | None = None) -> bool:
+    """Makes the process work pool if there is none; → whether it is new. `at_once`: most runs at a time, None: as it is."""
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
+    from prefect.exceptions import ObjectNotFound
+
+    with get_client(sync_client=True) as client:
+        try:
+            there = client.read_work_pool(pool)
+        except ObjectNotFound:
+            about = "Where the flows of marketsync run: each run is a process on the machine of the worker that takes it."
+            client.create_work_pool(WorkPoolCreate(name=pool, type="process", description=about, concurrency_limit=at_once))
+            return True
+        if at_once is not None and there.concurrency_limit != at_once:
+            client.update_work_pool(pool, WorkPoolUpdate(concurrency_limit=at_once))
+        return False
+
+
+def deploy(
+    config: str,
+    load: Callable[[str], Flow[..., Any]],
+    *,
+    pool: str = POOL,
+    reset_schedules: bool = False,
+    schedules: bool = True,
+) -> tuple[Deployed, ...]:
+    """Makes or updates the deployments of every connector in the configuration; → them, and those of connectors that are gone.
+
+    `load` imports the flow of an entrypoint. A schedule that is there stays as it is unless `reset_schedules`. Without `schedules` the
+    deployments are paused until they are deployed with them. What belongs to a connector that is configured no more is paused.
+    """
+    from prefect.client.orchestration import get_client
+
+    connectors = connectors_named(config, None)
+    with get_client(sync_client=True) as client:
+        there = _there(client, pool)
+        wanted = deployments_of(connectors, ((flow, name, _connector(found)) for (flow, name), found in there.items()))
+        made = [
+            _put(client, each, load(each.cadence.entrypoint), there.get((each.cadence.flow, each.name)), pool, reset_schedules, schedules)
+            for each in wanted
+        ]
+        gone = {key: found for key, found in there.items() if _connector(found) not in connectors}
+        return (*made, *(_leave_behind(client, flow, found) for (flow, _), found in gone.items()))
+
+
+def _there(client: SyncPrefectClient, pool: str) -> dict[tuple[str, str], DeploymentResponse]:
+    """(flow, name) → what has our tag and runs in this pool: another installation may share the server."""
+    from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterTags
+
+    ours = DeploymentFilter(tags=DeploymentFilterTags(all_=[POOL]))
+    found: list[DeploymentResponse] = []
+    while page := client.read_deployments(deployment_filter=ours, limit=200, offset=len(found)):
+        found += page
+    flows = {each.flow_id: each.flow_id for each in found}
+    names = {flow_id: client.read_flow(flow_id).name for flow_id in flows}
+    return {(names[each.flow_id], each.name): each for each in found if each.work_pool_name == pool}
+
+
+def _connector(found: DeploymentResponse) -> str:
+    return str((found.parameters or {}).get("connector", ""))
+
+
+def _put(
+    client: SyncPrefectClient,
+    wanted: Deployment,
+    flow: Flow[..., Any],
+    found: DeploymentResponse | None,
+    pool: str,
+    reset_schedules: bool,
+    schedules: bool,
+) -> Deployed:
+    if found is None:
+        _create(client, wanted, flow, pool, paused=not schedules)
+    else:
+        _update(client, wanted, flow, found, reset_schedules, schedules)
+    return _told(wanted.full_name, client.read_deployment_by_name(wanted.full_name), new=found is None)
+
+
+def _create(client: SyncPrefectClient, wanted: Deployment, flow: Flow[..., Any], pool: str, *, paused: bool) -> None:
+    from prefect.utilities.callables import parameter_schema
+
+    client.create_deployment(
+        flow_id=client.create_flow_from_name(wanted.cadence.flow),
+        name=wanted.name,
+        entrypoint=wanted.cadence.entrypoint,
+        description=wanted.cadence.description,
+        tags=[*wanted.tags, *([HELD] if paused else [])],
+        parameters={"connector": wanted.connector},
+        parameter_openapi_schema=parameter_schema(flow).model_dump_for_openapi(),
+        enforce_parameter_schema=True,
+        work_pool_name=pool,
+        job_variables={"env": ENVIRONMENT},
+        paused=paused,
+        schedules=_schedules(wanted.cadence),
+        **_one_at_a_time(),
+    )
+
+
+def _update(
+    client: SyncPrefectClient, wanted: Deployment, flow: Flow[..., Any], found: DeploymentResponse, reset: bool, schedules: bool
+) -> None:
+    """What is not named here stays: schedules above all, and what the operator added to parameters, tags and environment."""
+    from prefect.client.schemas.actions import DeploymentScheduleUpdate, DeploymentUpdate
+    from prefect.utilities.callables import parameter_schema
+
+    tags = [*dict.fromkeys((*wanted.tags, *(tag for tag in found.tags if tag not in (HELD, LEFT_BEHIND))))]
+    changed: dict[str, Any] = {"paused": True} if not schedules else {}
+    if schedules and {HELD, LEFT_BEHIND} & {*found.tags}:
+        changed = {"paused": False}
+    if not schedules and (HELD in found.tags or not found.paused):
+        tags.append(HELD)
+    if reset:
+        made = _schedules(wanted.cadence)
+        changed["schedules"] = [DeploymentScheduleUpdate(schedule=each.schedule, active=True, slug=each.slug) for each in made]
+    variables = found.job_variables or {}
+    update = DeploymentUpdate(
+        entrypoint=wanted.cadence.entrypoint,
+        description=wanted.cadence.description,
+        tags=tags,
+        parameters={**(found.parameters or {}), "connector": wanted.connector},
+        parameter_openapi_schema=parameter_schema(flow).model_dump_for_openapi(),
+        enforce_parameter_schema=True,
+        job_variables={**variables, "env": {**variables.get("env", {}), **ENVIRONMENT}},
+        **_one_at_a_time(),
+        **changed,
+    )
+    client.update_deployment(found.id, update)
+
+
+def _one_at_a_time() -> dict[str, Any]:
+    """FLOW-1, where a person sees it: a second start is cancelled by the server, before a process is made for it."""
+    from prefect.client.schemas.objects import ConcurrencyLimitStrategy, ConcurrencyOptions
+
+    return {"concurrency_limit": 1, "concurrency_options": ConcurrencyOptions(collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)}
+
+
+def _schedules(cadence: Cadence) -> list[Any]:
+    from prefect.client.schemas.actions import DeploymentScheduleCreate
+    from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule
+
+    schedule: IntervalSchedule | CronSchedule
+    if cadence.every_s is not None:
+        anchor = datetime.fromisoformat(ANCHOR)
+        schedule = IntervalSchedule(interval=timedelta(seconds=cadence.every_s), anchor_date=anchor, timezone="UTC")
+    elif cadence.cron is not None:
+        schedule = CronSchedule(cron=cadence.cron, timezone="UTC")
+    else:
+        return []
+    return [DeploymentScheduleCreate(schedule=schedule, active=True, slug=cadence.name)]
+
+
+def _leave_behind(client: SyncPrefectClient, flow: str, found: DeploymentResponse) -> Deployed:
+    from prefect.client.schemas.actions import DeploymentUpdate
+
+    if not found.paused:
+        client.update_deployment(found.id, DeploymentUpdate(paused=True, tags=[*found.tags, LEFT_BEHIND]))
+    return Deployed(f"{flow}/{found.name}", _connector(found), "paused", left_behind=True)
+
+
+def _told(name: str, found: DeploymentResponse, *, new: bool) -> Deployed:
+    words = [
+        schedule_in_words(
+            each.schedule.interval.total_seconds() if hasattr(each.schedule, "interval") else None,
+            getattr(each.schedule, "cron", None),
+            active=each.active and not found.paused,
+        )
+        for each in found.schedules
+    ]
+    return Deployed(name, _connector(found), ", ".join(words) or schedule_in_words(None, None, active=True), new)
+
+
+def start_initial_syncs(connectors: Sequence[str], deployed: Sequence[Deployed]) -> tuple[str, ...]:
+    """Starts the initial sync of these connectors on the server; → the names of the runs."""
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        found = [each for each in deployed if each.connector in connectors and each.name.startswith("initial-sync/")]
+        started = [client.create_flow_run_from_deployment(client.read_deployment_by_name(each.name).id) for each in found]
+    return tuple(each.name for each in started)
