@@ -21,7 +21,7 @@ from tasks.engine import API_VARIABLE
 if TYPE_CHECKING:
     from prefect import Flow
 
-    from tasks.up import Place
+    from tasks.up import Place, Workers
     from tasks.up_deploy import Deployed
 
 _PORT = 4200
@@ -72,7 +72,7 @@ def up(
                 click.echo("\n" + click.style("Ctrl-C ends all of it.", bold=True))
                 with suppress(KeyboardInterrupt):
                     keep_up(server, crew, place, _say_revived)
-                click.echo("\nEnding the workers, then the server; runs at work stop after their page or batch …", err=True)
+                _cancel_runs(place, crew)
     click.echo("All is down. Nothing is lost: the next `up` goes on.", err=True)
 
 
@@ -132,16 +132,17 @@ def _some(terminal: Terminal, connectors: tuple[str, ...]) -> tuple[str, ...]:
 
 @contextmanager
 def _told_to_end() -> Iterator[None]:
-    """SIGTERM, as from a service manager, is heard like Ctrl-C."""
+    """SIGTERM, as from a service manager, is heard like Ctrl-C; and Ctrl-C also where a shell in the background had it ignored."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _show(place: Place, deployed: Sequence[Deployed], logs: Sequence[Path]) -> None:
@@ -179,17 +180,28 @@ def _show_first_steps(terminal: Terminal, place: Place, waiting: Sequence[str], 
 
     if not waiting:
         return
-    started = start_initial_syncs(waiting, deployed) if start else ()
+    if start:
+        start_initial_syncs(waiting, deployed)
     heading("What to do next")
     for name in waiting:
         click.echo(f"  The initial sync of {name} has not completed; until it has, its other flows are skipped (FLOW-2).")
-    if started:
-        click.echo(f"  Started: {', '.join(started)}. Follow it in the UI.")
+    if start:
+        click.echo("  It is started now; follow it in the UI, under Runs.")
         return
     first = next(each.name for each in deployed if each.connector == waiting[0])
     click.echo(f"  Start it in the UI ({first}, Run, Quick run), with `up --initial`, or from another terminal:")
     click.echo(click.style(f"      {API_VARIABLE}={place.api} prefect deployment run {first}", fg="cyan"))
     click.echo(click.style(f"      {typed(terminal, 'run initial')}", fg="cyan"))
+
+
+def _cancel_runs(place: Place, crew: Workers) -> None:
+    from tasks.engine import answers
+    from tasks.up_stopping import cancel_runs, runs_in
+
+    runs = runs_in(crew.started())
+    click.echo("\nEnding the workers, then the server" + (", after the runs that are at work …" if runs else ""), err=True)
+    if runs and answers(place.api, own=place.own):
+        cancel_runs(runs)
 
 
 def _say_revived(log: Path) -> None:

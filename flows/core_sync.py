@@ -17,12 +17,14 @@ from tasks.operate import CORE_FLOW
 from tasks.removals import refuse_green
 from tasks.runs import begin_following, only_run
 from tasks.schema import follow_schema
+from tasks.skipping import skipped_if_untimely
 from tasks.unsubscribes import begin_following_addresses
 from tasks.verify import close_following, report_failure
 from tasks.wiring import config_path, now
 
 
 @flow(name=CORE_FLOW, flow_run_name="core sync of {connector}", persist_result=True)
+@skipped_if_untimely
 def core_sync(connector: str, config: str | None = None) -> str:
     """Brings what changed in the connector's CRM into Market (fields, records, opt-outs, deletions), and opt-outs and scores into the CRM.
 

@@ -9,10 +9,12 @@ from flows.push import push_only
 from sync.push import EMAIL_ACTIVITY
 from sync.records import RunRef
 from tasks.operate import EMAIL_FLOW
+from tasks.skipping import skipped_if_untimely
 from tasks.wiring import config_path
 
 
 @flow(name=EMAIL_FLOW, flow_run_name="email activity sync of {connector}", persist_result=True)
+@skipped_if_untimely
 def email_activity_sync(connector: str, config: str | None = None) -> str:
     """Writes to the connector's CRM which mails people got, opened and clicked since the last run.
 

@@ -15,11 +15,13 @@ from tasks.extract_files import check_files
 from tasks.operate import INITIAL_FLOW
 from tasks.runs import INITIAL, begin, finished_kinds, is_complete, only_run
 from tasks.schema import replicate_schema
+from tasks.skipping import skipped_if_untimely
 from tasks.verify import make_report, report_failure, verify
 from tasks.wiring import config_path, now
 
 
 @flow(name=INITIAL_FLOW, flow_run_name="initial sync of {connector}", persist_result=True)
+@skipped_if_untimely
 def initial_sync(
     connector: str, config: str | None = None, again: bool = False, files: str | None = None, exported_at: str | None = None
 ) -> str:

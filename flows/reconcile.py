@@ -26,11 +26,13 @@ from tasks.reconciled import RECONCILIATION_FLOW, note_reconciled
 from tasks.removals import refuse_green
 from tasks.runs import begin_following, only_run
 from tasks.schema import follow_schema
+from tasks.skipping import skipped_if_untimely
 from tasks.verify import make_report, report_failure
 from tasks.wiring import config_path, now
 
 
 @flow(name=RECONCILIATION_FLOW, flow_run_name="reconciliation of {connector}", persist_result=True)
+@skipped_if_untimely
 def reconciliation(
     connector: str, config: str | None = None, kind: str | None = None, minutes: float | None = None, everything: bool = False
 ) -> str:

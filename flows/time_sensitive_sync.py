@@ -9,10 +9,12 @@ from flows.push import push_only
 from sync.push import TIME_SENSITIVE
 from sync.records import RunRef
 from tasks.operate import TIME_SENSITIVE_FLOW
+from tasks.skipping import skipped_if_untimely
 from tasks.wiring import config_path
 
 
 @flow(name=TIME_SENSITIVE_FLOW, flow_run_name="time-sensitive sync of {connector}", persist_result=True)
+@skipped_if_untimely
 def time_sensitive_sync(connector: str, config: str | None = None) -> str:
     """Writes to the connector's CRM what must not wait: opt-outs first, then people, then what they did.
 

@@ -2,6 +2,7 @@
 
     MarketsyncError
     ├── ConfigError          an operator corrects the configuration, the command or a file
+    │   └── InitialSyncMissing   the initial sync, which has to come to its end first (FLOW-2)
     ├── CredentialError      an operator corrects the credentials; stop at once, never retry (CONN-4)
     ├── AccessDenied         an administrator of the CRM grants a right
     ├── AlreadyRunning       nobody: another run of the same flow is at work (FLOW-1)
@@ -48,6 +49,10 @@ class ConfigError(MarketsyncError):
     """The configuration, a command's arguments or an input file is wrong."""
 
     exit_code = 2
+
+
+class InitialSyncMissing(ConfigError):
+    """A recurring flow was started for a connector whose initial sync has not completed (FLOW-2)."""
 
 
 class CredentialError(MarketsyncError):

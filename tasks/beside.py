@@ -12,7 +12,9 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 _PATIENCE_S = 10
@@ -45,12 +47,17 @@ class Beside:
     def ended(self) -> bool:
         return self._process.poll() is not None
 
+    def started(self) -> frozenset[int]:
+        """The processes that it has started, and those that these have."""
+        return _below(self._process.pid)
+
     def stop(self) -> None:
-        """Asks it to end, and ends it if it does not."""
+        """Asks it to end, and ends it if it does not, with whatever it has started."""
         self._process.terminate()
         try:
             self._process.wait(_PATIENCE_S)
         except subprocess.TimeoutExpired:
+            _end_below(self._process.pid)
             self._process.kill()
             self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
@@ -62,6 +69,25 @@ def _end_with_parent() -> None:
     while os.read(0, 1):
         pass  # nobody writes here; an empty answer means that the other end is gone
     os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(_PATIENCE_S)  # a worker waits for its runs; with it they would outlive the command
+    _end_below(os.getpid())
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _end_below(process: int) -> None:
+    """Kills what that process has started. A killed step is repeated by the next run; nothing is lost."""
+    for pid in _below(process):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def _below(process: int) -> frozenset[int]:
+    told = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=False).stdout
+    parents = {int(pid): int(parent) for pid, parent in (line.split() for line in told.splitlines())}
+    below = {process}
+    while more := {pid for pid, parent in parents.items() if parent in below} - below:
+        below |= more
+    return frozenset(below - {process})
 
 
 def main() -> None:

@@ -118,17 +118,23 @@ def _free_port() -> int:
 
 def wait_for_server(api: str, server: Beside | None, todo: str) -> None:
     """Until it answers. `server`: ours, which may end meanwhile. Raises ConfigError when it does not start."""
-    proxies = urllib.request.ProxyHandler({}) if server is not None else urllib.request.ProxyHandler()
-    opener = urllib.request.build_opener(proxies)  # a proxy knows nothing of this machine's loopback
     until = time.monotonic() + (_STARTUP_S if server is not None else _ANSWER_S)
     while time.monotonic() < until and not (server is not None and server.ended):
-        try:
-            with opener.open(f"{api.rstrip('/')}/health", timeout=5):
-                return
-        except (OSError, ValueError):  # not listening yet
-            time.sleep(0.1)
+        if answers(api, own=server is not None):
+            return
+        time.sleep(0.1)
     what = "the flow engine did not start" if server is not None else "the Prefect server does not answer"
     raise ConfigError(what, where="Prefect" if server is not None else f"{API_VARIABLE}={api}", todo=todo)
+
+
+def answers(api: str, *, own: bool) -> bool:
+    """Whether that server does. `own`: it is ours, on loopback, of which a proxy knows nothing."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({} if own else None))
+    try:
+        with opener.open(f"{api.rstrip('/')}/health", timeout=5):
+            return True
+    except (OSError, ValueError):  # ValueError: no address
+        return False
 
 
 def _log_to(path: Path) -> None:

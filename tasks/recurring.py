@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from adapters.market.brakes import Brake
 from sync.brake import Answer
-from sync.errors import ConfigError
+from sync.errors import ConfigError, InitialSyncMissing
 from tasks.operate import has_market, initial_sync_is_complete
 from tasks.pulse import pulse_of
 from tasks.typed import typed_command
@@ -14,7 +14,7 @@ from tasks.wiring import installation, now
 
 
 def refuse_too_early(config: str, name: str, flow: str) -> None:
-    """FLOW-2, before anything is started for it. Raises ConfigError while the initial sync has not completed."""
+    """FLOW-2, before anything is started for it. Raises InitialSyncMissing while the initial sync has not completed."""
     if not has_market(config) or not initial_sync_is_complete(config, name):
         raise initial_sync_missing(config, name, flow)
 
@@ -25,8 +25,8 @@ def without_initial_sync(config: str, names: Iterable[str]) -> tuple[str, ...]:
     return tuple(name for name in names if not there or not initial_sync_is_complete(config, name))
 
 
-def initial_sync_missing(config: str, name: str, flow: str) -> ConfigError:
-    return ConfigError(
+def initial_sync_missing(config: str, name: str, flow: str) -> InitialSyncMissing:
+    return InitialSyncMissing(
         f"the initial sync of {name} has not completed",
         where=f"{flow}, connector {name}",
         todo=f"`{typed_command(config, 'run initial')} --connector {name}` brings everything first; one that was stopped goes on.",

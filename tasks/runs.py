@@ -52,7 +52,7 @@ def begin(run: RunRef) -> tuple[Kind, ...]:
 def begin_following(run: RunRef) -> tuple[Kind, ...]:
     """For the recurring flows: returns the kinds that are pulled. Writes nothing into Market: most runs have nothing to do (FLOW-4).
 
-    Raises ConfigError while the initial sync has not completed (FLOW-2).
+    Raises InitialSyncMissing while the initial sync has not completed (FLOW-2).
     """
     home, connector = installation(run.config), settings_of(run)
     home.market.upgrade()

@@ -154,8 +154,12 @@ class Workers:
             self._at_work[number] = self._start(number)
         return tuple(self._log(number) for number in ended)
 
+    def started(self) -> frozenset[int]:
+        """The processes of the runs at work."""
+        return frozenset(process for worker in self._at_work for process in worker.started())
+
     def stop(self) -> None:
-        """Runs at work are told to end, which they do after the page or batch that is under way."""
+        """Whatever is still at work ends with them."""
         for worker in self._at_work:
             worker.stop()
 

@@ -110,8 +110,6 @@ def _put(
 
 
 def _create(client: SyncPrefectClient, wanted: Deployment, flow: Flow[..., Any], pool: str, *, paused: bool) -> None:
-    from prefect.utilities.callables import parameter_schema
-
     client.create_deployment(
         flow_id=client.create_flow_from_name(wanted.cadence.flow),
         name=wanted.name,
@@ -119,7 +117,7 @@ def _create(client: SyncPrefectClient, wanted: Deployment, flow: Flow[..., Any],
         description=wanted.cadence.description,
         tags=[*wanted.tags, *([HELD] if paused else [])],
         parameters={"connector": wanted.connector},
-        parameter_openapi_schema=parameter_schema(flow).model_dump_for_openapi(),
+        parameter_openapi_schema=_form(flow, wanted.connector),
         enforce_parameter_schema=True,
         work_pool_name=pool,
         job_variables={"env": ENVIRONMENT},
@@ -134,7 +132,6 @@ def _update(
 ) -> None:
     """What is not named here stays: schedules above all, and what the operator added to parameters, tags and environment."""
     from prefect.client.schemas.actions import DeploymentScheduleUpdate, DeploymentUpdate
-    from prefect.utilities.callables import parameter_schema
 
     tags = [*dict.fromkeys((*wanted.tags, *(tag for tag in found.tags if tag not in (HELD, LEFT_BEHIND))))]
     changed: dict[str, Any] = {"paused": True} if not schedules else {}
@@ -151,13 +148,22 @@ def _update(
         description=wanted.cadence.description,
         tags=tags,
         parameters={**(found.parameters or {}), "connector": wanted.connector},
-        parameter_openapi_schema=parameter_schema(flow).model_dump_for_openapi(),
+        parameter_openapi_schema=_form(flow, wanted.connector),
         enforce_parameter_schema=True,
         job_variables={**variables, "env": {**variables.get("env", {}), **ENVIRONMENT}},
         **_one_at_a_time(),
         **changed,
     )
     client.update_deployment(found.id, update)
+
+
+def _form(flow: Flow[..., Any], connector: str) -> dict[str, Any]:
+    """The run form of the UI, made of the flow's docstring. The connector is no free choice: each has its own deployment."""
+    from prefect.utilities.callables import parameter_schema
+
+    schema = parameter_schema(flow).model_dump_for_openapi()
+    schema["properties"]["connector"] |= {"enum": [connector], "default": connector}
+    return schema
 
 
 def _one_at_a_time() -> dict[str, Any]:
@@ -202,11 +208,11 @@ def _told(name: str, found: DeploymentResponse, *, new: bool) -> Deployed:
     return Deployed(name, _connector(found), ", ".join(words) or schedule_in_words(None, None, active=True), new)
 
 
-def start_initial_syncs(connectors: Sequence[str], deployed: Sequence[Deployed]) -> tuple[str, ...]:
-    """Starts the initial sync of these connectors on the server; → the names of the runs."""
+def start_initial_syncs(connectors: Sequence[str], deployed: Sequence[Deployed]) -> None:
+    """Starts the initial sync of these connectors on the server. One that is at work already goes on; the second start is skipped."""
     from prefect.client.orchestration import get_client
 
     with get_client(sync_client=True) as client:
-        found = [each for each in deployed if each.connector in connectors and each.name.startswith("initial-sync/")]
-        started = [client.create_flow_run_from_deployment(client.read_deployment_by_name(each.name).id) for each in found]
-    return tuple(each.name for each in started)
+        for each in deployed:
+            if each.connector in connectors and each.name.startswith("initial-sync/"):
+                client.create_flow_run_from_deployment(client.read_deployment_by_name(each.name).id)

@@ -13,7 +13,7 @@ from prefect.exceptions import TerminationSignal
 from adapters.market.books import COMPLETED, FAILED, STOPPED, Run
 from adapters.reports.pages import prune, write_index, write_report
 from adapters.staging.duck import staging_errors
-from sync.errors import MarketsyncError, VerificationFailed
+from sync.errors import InitialSyncMissing, MarketsyncError, VerificationFailed
 from sync.records import Filter, Kind, RunRef
 from sync.report import ParcelReport, RunReport, VerificationLine, headline, summary
 from sync.verification import CountFacts, MemberCountFacts, verify_counts, verify_members
@@ -148,6 +148,8 @@ def _state(error: BaseException | None, rejected: bool) -> str:
 
 def report_failure(run: RunRef, started_at: datetime, error: BaseException) -> None:
     """The report of a run that failed. What keeps it from being made is noted on `error`, and never takes its place."""
+    if isinstance(error, InitialSyncMissing):  # nothing has begun, and every two minutes a report would say so
+        return
     if isinstance(error, TerminationSignal):
         stop_reading()
     try:
