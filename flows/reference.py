@@ -1,7 +1,7 @@
 """The reference pages, made from the code: `python -m flows.reference` writes them, `--check` only says whether they are up to date.
 
-docs/commands.md, docs/settings.md and docs/crm-objects/sugarcrm.json are made as a whole; docs/market.md, docs/crm-objects.md,
-docs/recording.md, docs/messages.md and docs/measured.md between their two marks.
+docs/commands.md, docs/settings.md, docs/crm-objects/sugarcrm.json and prefect.yaml are made as a whole; docs/market.md,
+docs/crm-objects.md, docs/recording.md, docs/messages.md and docs/measured.md between their two marks.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import click
 from flows.cli import cli
 from flows.measured_reference import measured_tables
 from flows.messages_reference import messages_tables
+from sync.deployments import prefect_yaml
 from sync.recording_fields import SHAPES
 from sync.settings_reference import SettingDoc, TableDoc, table_docs
 from tasks.crm_objects_reference import crm_objects_file, crm_objects_tables
@@ -50,6 +51,7 @@ def pages() -> Iterator[tuple[Path, str]]:
     }
     for name, page in made.items():
         yield DOCS / name, page()
+    yield DOCS.parent / "prefect.yaml", prefect_yaml(("acme",))
     within: dict[str, Callable[[], str]] = {
         "market.md": market_tables,
         "crm-objects.md": crm_objects_tables,

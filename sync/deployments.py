@@ -120,7 +120,7 @@ def prefect_yaml(connectors: Sequence[str]) -> str:
 
 
 _HEAD = f"""\
-# Made by `python -m flows.reference`. For your connectors: `marketsync deploy --yaml > prefect.yaml`.
+# Made from sync/deployments.py. For your connectors: `marketsync deploy --yaml > prefect.yaml`.
 #
 # The deployments of marketsync, for a Prefect server of your own. `marketsync deploy` makes the same ones, and leaves schedules alone that
 # were changed in the UI; `prefect deploy` sets them back. In this folder, with PREFECT_API_URL set:

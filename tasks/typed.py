@@ -7,9 +7,13 @@ import shutil
 import sys
 from pathlib import Path
 
+_RUN_VARIABLE = "PREFECT__FLOW_RUN_ID"  # a worker tells it to the process of a run
+
 
 def shown(path: str | Path) -> str:
-    """A path as a person would type it: relative where that is shorter."""
+    """A path as a person would type it: relative where that is shorter. A run on a schedule works in a folder that nobody is in."""
+    if _RUN_VARIABLE in os.environ:
+        return str(path)
     try:
         relative = os.path.relpath(path)
     except ValueError:  # another drive
