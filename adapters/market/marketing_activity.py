@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import RowMapping, bindparam, insert, select, update
 
-from adapters.market.marketing_batch import Batch, insert_rows, references, rows_by, settle_known
+from adapters.market.marketing_batch import Batch, insert_rows, references, rows_by, settle_known, winners
 from adapters.market.marketing_people import find_people
 from adapters.market.schema import users
 from adapters.market.schema_marketing import page_views, score_changes, scores, scoring_profiles, tasks, web_visits
@@ -79,11 +79,11 @@ def record_visits(batch: Batch) -> None:
     ]
     keys = insert_rows(batch.connection, web_visits, rows)
     batch.actions += [Action(Kind.VISIT, row["contact_id"], keys[row["event_id"]]) for row in rows]
-    _record_pages_of(batch, paged)
+    _queue_again(batch, [visit for visit in _record_pages_of(batch, paged) if visit["event_id"] not in keys])
 
 
-def _record_pages_of(batch: Batch, visits: list[Entry]) -> None:
-    """Page views without an id of their own get the visit's and their place in it."""
+def _record_pages_of(batch: Batch, visits: list[Entry]) -> list[RowMapping]:
+    """Page views without an id of their own get the visit's and their place in it. → the visits that have new ones."""
     pages = [
         Entry(place, {"event_id": f"{visit.values['event_id']}/{number}"} | page | {"visit": visit.values["event_id"]})
         for place, (visit, number, page) in enumerate(
@@ -91,15 +91,27 @@ def _record_pages_of(batch: Batch, visits: list[Entry]) -> None:
         )
     ]
     inner = Batch(batch.connection, pages, batch.now, batch.destinations)
-    record_page_views(inner)
+    grown = _record_pages(inner)
     wrong = {pages[refused.number].values["visit"]: refused.why for refused in inner.finish().refused}
     for visit in visits:
         if visit.values["event_id"] in wrong:
             batch.refuse(visit, f"pages: {wrong[visit.values['event_id']]}")
+    return grown
 
 
 def record_page_views(batch: Batch) -> None:
-    """One row per page that was looked at during a visit."""
+    """One row per page that was looked at during a visit, which goes to the CRM again with them."""
+    _queue_again(batch, _record_pages(batch))
+
+
+def _queue_again(batch: Batch, visits: Iterable[RowMapping]) -> None:
+    people = {visit["visit_id"]: visit["contact_id"] for visit in visits}
+    stands = winners(batch.connection, set(people.values()))
+    batch.actions += [Action(Kind.VISIT, stands.get(person, person), visit_id) for visit_id, person in people.items()]
+
+
+def _record_pages(batch: Batch) -> list[RowMapping]:
+    """→ the visits of the page views that are new."""
     visit = references(batch, "visit", web_visits.c.event_id)
     names = ("url", "title", "at")
     compared = {entry.number: {"visit_id": visit[entry.values["visit"]]["visit_id"]} | given(entry, *names) for entry in batch.open()}
@@ -110,6 +122,7 @@ def record_page_views(batch: Batch) -> None:
         for entry in batch.open()
     ]
     insert_rows(batch.connection, page_views, rows)
+    return [visit[entry.values["visit"]] for entry in batch.open()]
 
 
 def record_tasks(batch: Batch) -> None:

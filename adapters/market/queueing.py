@@ -40,9 +40,9 @@ class Queued:
 def queue(connection: Connection, rows: Sequence[Queued], now: datetime) -> int:
     """One row of the outbox per connector, kind, subject and person. → how many are new or wait again.
 
-    A subject that can change (a score, a sent email's counts, a campaign's counters, a registration, a record update) waits again with
-    the next version; what the CRM made of it stays its `remote_id`. One that is at the CRM this moment stays `sending`, so that it is
-    looked up before it goes out again (PUSH-3). Anything else is queued once.
+    A subject that can change (a score, a sent email's counts, a campaign's counters, a visit's pages, a registration, a record update)
+    waits again with the next version; what the CRM made of it stays its `remote_id`. One that is at the CRM this moment stays `sending`,
+    so that it is looked up before it goes out again (PUSH-3). Anything else is queued once.
     """
     changing = [row for row in rows if _changes(row)]
     once = [row for row in rows if not _changes(row)]
@@ -51,7 +51,7 @@ def queue(connection: Connection, rows: Sequence[Queued], now: datetime) -> int:
 
 def _changes(row: Queued) -> bool:
     counters = row.kind in (Kind.OPENED, Kind.CLICKED) and row.contact_id == 0
-    return counters or row.kind in (Kind.SCORE, Kind.SENT, Kind.REGISTRATION, Kind.UPDATE)
+    return counters or row.kind in (Kind.SCORE, Kind.SENT, Kind.VISIT, Kind.REGISTRATION, Kind.UPDATE)
 
 
 def _execute(connection: Connection, rows: Iterable[Queued], now: datetime, *, changes: bool) -> int:

@@ -49,6 +49,23 @@ def test_every_kind_of_activity_arrives_once(tmp_path: Path, market_url: str) ->
         assert len(road.dump("Tasks")) == 3
 
 
+def test_push_3_pages_that_come_after_the_visit_went_out_follow_it_and_none_is_there_twice(tmp_path: Path, market_url: str) -> None:
+    """PUSH-W."""
+    with push_road(tmp_path, market_url) as road:
+        (contact_id, _), *_ = road.people()
+        visit = road.does.visit(contact_id)
+        assert road.push().words == ("1 web visit pushed",)
+        event_id = road.core.one("SELECT event_id FROM web_visits WHERE visit_id = :v", v=visit)
+        late = {"event_id": "late", "visit": event_id, "url": "https://example.com/three", "title": "three", "at": AT.isoformat()}
+        Recorder(road.core.road.config).page_views(late)
+        assert road.push().words == ("1 web visit pushed",) and road.push().words == ()
+        [pushed] = road.dump("mkt_Visit")
+        assert pushed["pages"] == 3
+        views = road.dump("mkt_PageView")
+        assert sorted(view["title"] for view in views) == ["one", "three", "two"]
+        assert {view["mkt_visit_id_c"] for view in views} == {pushed["id"]}
+
+
 def test_a_new_lead_has_its_task_and_its_visit_in_the_same_run(tmp_path: Path, market_url: str) -> None:
     """PUSH-L, PUSH-5: the created id comes back at once."""
     with push_road(tmp_path, market_url) as road:

@@ -182,7 +182,7 @@ def test_push_w_a_visit_brings_its_pages_and_makes_the_person_whom_nobody_knows(
         (100, "Candidate", "New@x.test", "new@x.test", 1)
     ]
     told = record(world, "visits", visit | {"pages": [*visit["pages"], {"url": "/c", "at": at(9, 2)}]})
-    assert (told.known, told.people) == (1, 0)
+    assert (told.known, told.people, told.queued) == (1, 0, {"web visit": 1})
     assert ask(world, "SELECT event_id, url FROM page_views ORDER BY event_id") == [("v1/1", "/a"), ("v1/2", "/b"), ("v1/3", "/c")]
     told = record(
         world,
@@ -191,6 +191,8 @@ def test_push_w_a_visit_brings_its_pages_and_makes_the_person_whom_nobody_knows(
         {"event_id": "p8", "visit": "v9", "url": "/", "at": at(9)},
     )
     assert told.recorded == 1 and [number for number, _ in why(told)] == [2]
+    assert told.queued == {"web visit": 1}
+    assert ask(world, "SELECT version FROM outbox WHERE kind = 'web visit' ORDER BY version") == [(1,), (3,)]
 
 
 def completion(event_id: str, address: str, page: str = "demo", **values: Any) -> dict[str, Any]:
