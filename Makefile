@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo test soak check format bench docs docs-serve clean
+.PHONY: help install demo up test soak check format bench docs docs-serve clean
 
 help:            ## What can be typed here
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
@@ -20,6 +20,9 @@ install: $(STAMP)  ## Make the environment
 
 demo: $(STAMP)   ## A whole initial sync against a local SugarCRM sandbox, in about a minute
 	@$(BIN)/marketsync demo
+
+up: $(STAMP)     ## Server, deployments and a worker here, until Ctrl-C (marketsync.toml in this folder; ARGS="--port 4201")
+	@$(BIN)/marketsync up $(ARGS)
 
 test: $(STAMP)   ## Run every test
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder

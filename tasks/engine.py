@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from sync.deployments import ENVIRONMENT
 from sync.errors import ConfigError
 from tasks.beside import Beside
 from tasks.stopping import was_stopped
@@ -66,6 +67,7 @@ def flow_engine(data_dir: Path, *, verbose: bool, meanwhile: Callable[[], None])
     if not verbose:
         os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "CRITICAL"
     if has_server():
+        os.environ.setdefault("PREFECT_FLOWS_HEARTBEAT_FREQUENCY", ENVIRONMENT["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"])
         _log_to(log_file(data_dir))
         meanwhile()
         yield

@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sync.deployments import ANCHOR, ENVIRONMENT, POOL, Cadence, Deployment, deployments_of, schedule_in_words
+from sync.errors import ConfigError
+from sync.records import PULL_ORDER
 from tasks.operate import connectors_named
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
 LEFT_BEHIND = "not-in-the-configuration"
 HELD = "started-without-schedules"
+_NOT_ADMITTED = (401, 403)
 """Tags of deployments that we paused, and why: what we paused we let go on; what somebody else paused stays paused."""
 
 
@@ -32,14 +35,22 @@ class Deployed:
 
 
 def ensure_pool(pool: str = POOL, at_once: int | None = None) -> bool:
-    """Makes the process work pool if there is none; → whether it is new. `at_once`: most runs at a time, None: as it is."""
+    """Makes the process work pool if there is none; → whether it is new. `at_once`: most runs at a time, None: as it is.
+
+    Raises ConfigError when the server wants to know who asks.
+    """
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
-    from prefect.exceptions import ObjectNotFound
+    from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 
     with get_client(sync_client=True) as client:
         try:
             there = client.read_work_pool(pool)
+        except PrefectHTTPStatusError as error:
+            if error.response.status_code not in _NOT_ADMITTED:
+                raise
+            todo = "Put NAME:PASSWORD, as the server has it, into PREFECT_API_AUTH_STRING."
+            raise ConfigError("the Prefect server does not admit us", where=str(client.api_url), todo=todo) from error
         except ObjectNotFound:
             about = "Where the flows of marketsync run: each run is a process on the machine of the worker that takes it."
             client.create_work_pool(WorkPoolCreate(name=pool, type="process", description=about, concurrency_limit=at_once))
@@ -162,8 +173,19 @@ def _form(flow: Flow[..., Any], connector: str) -> dict[str, Any]:
     from prefect.utilities.callables import parameter_schema
 
     schema = parameter_schema(flow).model_dump_for_openapi()
-    schema["properties"]["connector"] |= {"enum": [connector], "default": connector}
+    schema["properties"] = {name: _field(told) for name, told in schema["properties"].items()}
+    schema["properties"]["connector"]["enum"] = [connector]
+    if "kind" in schema["properties"]:
+        schema["properties"]["kind"]["enum"] = [kind.plural for kind in PULL_ORDER]
     return schema
+
+
+def _field(told: dict[str, Any]) -> dict[str, Any]:
+    """What may be left out is a plain field that stays empty; the UI would ask first whether it is text or "None"."""
+    kinds = [each for each in told.get("anyOf", ()) if each != {"type": "null"}]
+    if len(kinds) != 1:
+        return told
+    return {**{name: value for name, value in told.items() if name not in ("anyOf", "default")}, **kinds[0]}
 
 
 def _one_at_a_time() -> dict[str, Any]:
