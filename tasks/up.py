@@ -24,6 +24,8 @@ AUTH_VARIABLE, SERVER_AUTH_VARIABLE = "PREFECT_API_AUTH_STRING", "PREFECT_SERVER
 DATABASE_VARIABLES = ("PREFECT_SERVER_DATABASE_CONNECTION_URL", "PREFECT_API_DATABASE_CONNECTION_URL")
 _LOOK_S = 1.0
 _AGAIN_S = 5.0
+_CALM_S = 300.0
+"""A worker that ends is started anew, with growing pauses while it keeps ending."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,15 +178,16 @@ def workers_up(config: str, data_dir: Path, count: int, pool: str = POOL) -> Ite
 
 def keep_up(server: Beside | None, workers: Workers, place: Place, told: Callable[[Path], None]) -> None:
     """Goes on until Ctrl-C or SIGTERM. `told` hears of a worker that was started anew. Raises MarketsyncError when our server ended."""
-    revived = 0.0
+    revived, pause = 0.0, _AGAIN_S
     while True:
         time.sleep(_LOOK_S)
         if server is not None and server.ended:
             raise MarketsyncError(
                 "the Prefect server has ended by itself", where=str(place.log), todo="Read that log, then start `up` again."
             )
-        if time.monotonic() - revived < _AGAIN_S:
+        since = time.monotonic() - revived
+        if since < pause:
             continue
         for log in workers.revive():
-            revived = time.monotonic()
+            revived, pause = time.monotonic(), _AGAIN_S if since > _CALM_S else min(2 * pause, _CALM_S)
             told(log)

@@ -19,6 +19,9 @@ from prefect.client.schemas.responses import DeploymentResponse
 from prefect.client.schemas.schedules import IntervalSchedule
 
 from flows.cli_up import _flow
+from sync.records import RunRef
+from tasks.operate import TIME_SENSITIVE_FLOW
+from tasks.runs import only_run
 from tasks.up_automations import CRASHED_RUNS, UNSTARTED_RUNS, ensure_automations
 from tasks.up_deploy import Deployed, deploy, ensure_pool
 from tests.flows.command import ROOT, clean_environment, configured, typed
@@ -54,28 +57,23 @@ def site(engine: Engine, tmp_path: Path) -> Iterator[Site]:
         engine.client.delete_deployment(each.id)
 
 
-def test_a_schedule_that_was_changed_or_paused_in_the_ui_survives_a_second_deploying(site: Site) -> None:
-    first = site.deploy()
+def test_what_was_changed_in_the_ui_survives_a_second_deploying_and_the_deployments_of_a_connector_that_is_gone_are_paused(
+    site: Site,
+) -> None:
+    first = site.deploy(HUB)
     assert first[CORE].new and first[CORE].schedule == "every 20 minutes"
-    core, urgent = site.named(CORE), site.named(URGENT)
+    core, urgent, hub = site.named(CORE), site.named(URGENT), site.named(f"{CORE}-hub")
+    assert (hub.parameters, "hub" in hub.tags, hub.paused) == ({"connector": "hub"}, True, False)
     slower = IntervalSchedule(interval=timedelta(minutes=45))
     site.client.update_deployment_schedule(core.id, core.schedules[0].id, schedule=slower)
     site.client.update_deployment_schedule(urgent.id, urgent.schedules[0].id, active=False)
     second = site.deploy()
     assert (second[CORE].new, second[CORE].schedule, second[URGENT].schedule) == (False, "every 45 minutes", "paused (every 2 minutes)")
     assert {name: site.named(name).id for name in (CORE, URGENT)} == {CORE: core.id, URGENT: urgent.id}
-    reset = site.deploy(reset_schedules=True)
+    assert second[f"{CORE}-hub"].left_behind and site.named(f"{CORE}-hub").paused and not second[CORE].left_behind
+    reset = site.deploy(HUB, reset_schedules=True)
     assert (reset[CORE].schedule, reset[URGENT].schedule) == ("every 20 minutes", "every 2 minutes")
-
-
-def test_every_connector_has_deployments_and_those_of_one_that_is_gone_are_paused(site: Site) -> None:
-    site.deploy(HUB)
-    hub = site.named(f"{CORE}-hub")
-    assert (hub.parameters, "hub" in hub.tags, hub.paused) == ({"connector": "hub"}, True, False)
-    without = site.deploy()
-    assert without[f"{CORE}-hub"].left_behind and site.named(f"{CORE}-hub").paused and not without[CORE].left_behind
-    back = site.deploy(HUB)
-    assert not back[f"{CORE}-hub"].left_behind and not site.named(f"{CORE}-hub").paused
+    assert not reset[f"{CORE}-hub"].left_behind and not site.named(f"{CORE}-hub").paused
 
 
 def test_without_schedules_deployments_wait_until_they_are_deployed_with_them_and_who_else_was_paused_stays_paused(site: Site) -> None:
@@ -85,13 +83,9 @@ def test_without_schedules_deployments_wait_until_they_are_deployed_with_them_an
     assert held[CORE].schedule == "paused (every 20 minutes)"
     again = site.deploy()
     assert (again[CORE].schedule, again[URGENT].schedule) == ("every 20 minutes", "paused (every 2 minutes)")
-
-
-def test_the_run_form_explains_every_parameter_and_offers_the_one_connector(site: Site) -> None:
-    for name in site.deploy():
+    for name in again:  # the run form of the UI
         form = site.named(name).parameter_openapi_schema["properties"]  # type: ignore[index]
-        assert form["connector"]["enum"] == ["acme"]
-        assert [parameter for parameter, told in form.items() if not told.get("description")] == []
+        assert form["connector"]["enum"] == ["acme"] and not [told for told in form.values() if not told.get("description")]
 
 
 def test_automations_are_made_once(engine: Engine) -> None:
@@ -101,14 +95,22 @@ def test_automations_are_made_once(engine: Engine) -> None:
         assert len(engine.client.read_automations_by_name(name)) == 1
 
 
-def test_flow_2_a_run_on_a_schedule_is_skipped_with_words_while_the_initial_sync_is_missing(worker: Engine, tmp_path: Path) -> None:
-    """Not failed: every two minutes a red run would bury the one that matters."""
-    config = str(configured(tmp_path) / "marketsync.toml")
-    run = worker.start(worker.deploy("tests.operating.quick_flows.time_sensitive_sync", connector="acme", config=config))
-    assert worker.ended(run) == "Skipped"
-    assert "the initial sync of acme has not completed" in worker.message(run)
-    assert f"marketsync --config {config} run initial" in worker.message(run)
-    assert not (tmp_path / "data" / "reports").exists()
+def test_flow_1_flow_2_an_untimely_run_on_a_schedule_is_skipped_with_words(worker: Engine, tmp_path: Path) -> None:
+    """Not failed: every two minutes a red run would bury the one that matters. FLOW-1: a command in a terminal is at the same flow."""
+    early, twice = (str(configured(folder) / "marketsync.toml") for folder in (made(tmp_path / "early"), made(tmp_path / "twice")))
+    urgent = "tests.operating.quick_flows.time_sensitive_sync"
+    with only_run(RunRef("typed", TIME_SENSITIVE_FLOW, "acme", twice)):
+        runs = [worker.start(worker.deploy(urgent, connector="acme", config=config)) for config in (early, twice)]
+        assert [worker.ended(run) for run in runs] == ["Skipped", "Skipped"]
+    assert "the initial sync of acme has not completed" in worker.message(runs[0])
+    assert f"marketsync --config {early} run initial" in worker.message(runs[0])
+    assert "the same flow is at work already; this start is skipped" in worker.message(runs[1])
+    assert not list(tmp_path.glob("*/data/reports"))
+
+
+def made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
 
 
 @contextmanager
@@ -164,12 +166,14 @@ def test_up_runs_a_server_a_worker_and_the_deployments_until_it_is_told_to_end(t
     assert sorted(path.name for path in (tmp_path / "data" / "logs").iterdir()) == ["server.log", "worker-1.log"]
 
 
-def test_what_up_has_started_ends_even_when_it_is_killed(engine: Engine, tmp_path: Path) -> None:
+def test_a_worker_that_ends_is_started_anew_and_ends_with_up_even_when_that_is_killed(engine: Engine, tmp_path: Path) -> None:
     """The server that PREFECT_API_URL names is used, and stays."""
     with started(tmp_path, "--pool", "up-killed", PREFECT_API_URL=engine.url) as process:
         said_until(process, "Ctrl-C ends all of it")
+        [first] = below(process.pid)
+        os.kill(first, signal.SIGKILL)
+        said_until(process, "A worker had ended and was started anew")
         children = below(process.pid)
-        assert len(children) == 1
         os.kill(process.pid, signal.SIGKILL)
         assert gone(children)
     assert engine.client.api_healthcheck() is None
