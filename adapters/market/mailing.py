@@ -31,6 +31,9 @@ WITH last_word AS (
   JOIN last_word w ON w.person_id = COALESCE(c.merged_into, l.contact_id)
   JOIN consent_ledger n ON n.entry_id = w.entry_id
   WHERE l.new AND n.new AND l.email_key IS NOT NULL
+    AND NOT EXISTS (
+      SELECT 1 FROM consent_ledger again
+      WHERE again.contact_id = l.contact_id AND again.entry_id > l.entry_id AND NOT again.new)
   GROUP BY l.email_key
 ), watch_word AS (
   SELECT email_key, MAX(entry_id) AS entry_id

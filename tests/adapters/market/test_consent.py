@@ -174,6 +174,18 @@ def test_consent_10_an_address_under_which_somebody_said_out_is_free_after_a_rel
     assert market.consent.may_be_mailed("old@x.test") and market.consent.violations() == ()
 
 
+def test_consent_10_a_resubscription_takes_back_what_the_person_said_before_it_and_not_what_they_say_later(market: Market) -> None:
+    """Out under one address, in again under another, out under a third: the first one is free, the third is not."""
+    people = [person(1, email="third@x.test", opt_out=True), person(2, email="first@x.test"), person(3, email="second@x.test")]
+    put(market, "contacts", *people)
+    said = (("first@x.test", False, True), ("second@x.test", True, False), ("third@x.test", False, True))
+    market.consent.record([LedgerEntry(1, address, NOW, "sync", "acme contact", old, new, "CONSENT-3") for address, old, new in said])
+    assert market.consent.violations() == ()
+    put(market, "contacts", person(4, email="third@x.test", opt_out=False))
+    execute(market, "UPDATE contacts SET email_key = 'fourth@x.test' WHERE contact_id = 1")
+    assert [each.contact_id for each in market.consent.violations()] == [4]
+
+
 def test_match_8_of_two_losers_who_were_out_the_ledger_says_once_that_the_winner_is(market: Market) -> None:
     """CONSENT-10"""
     put(market, "contacts", person(1, opt_out=True), person(2, opt_out=True), person(3))
