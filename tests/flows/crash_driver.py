@@ -19,6 +19,7 @@ raised, or nothing: it came to its end. An order says
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import os
 import resource
@@ -28,8 +29,10 @@ import threading
 import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
+import duckdb
 import great_expectations.expectations
 from prefect import Task
 
@@ -189,7 +192,19 @@ def obey(order: Order, left: dict[int, int]) -> Order:
     return finish(child, reading)
 
 
+def only_thread() -> None:
+    """What is forked must have no other thread: one that holds a lock of a library would never give it back in the new process.
+
+    DuckDB starts one when it is imported; numpy's and Arrow's are switched off by `running_driver`.
+    """
+    duckdb.default_connection().execute("SET threads = 1")
+    threads = [(each / "comm").read_text().strip() for each in Path("/proc/self/task").glob("*")]  # Linux says which there are
+    assert len(threads) <= 1, threads
+
+
 def main() -> None:
+    faulthandler.enable()  # a process that crashes by itself says where
+    only_thread()
     left: dict[int, int] = {}
     print(json.dumps({"ready": True}), flush=True)
     for line in sys.stdin:

@@ -137,7 +137,8 @@ class Driver:
 
 @contextmanager
 def running_driver() -> Iterator[Driver]:
-    environment = {**os.environ, PASSWORD_VARIABLE: PASSWORD}
+    alone = {"OPENBLAS_NUM_THREADS": "1", "JE_ARROW_MALLOC_CONF": "background_thread:false"}  # no threads where processes are forked
+    environment = {**os.environ, **alone, PASSWORD_VARIABLE: PASSWORD}
     command = [sys.executable, "-m", "tests.flows.crash_driver"]
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None and process.stdin is not None
