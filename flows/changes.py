@@ -39,7 +39,7 @@ def read_back(run: RunRef, kind: Kind, purpose: str, schema: str, ids: tuple[str
     Whatever somebody else changed in the same moment comes in as well: values decide, never who modified.
     """
     if ids:
-        ref = extract_again(run, kind, f"{run.flow}-{purpose}", schema, ids)
+        ref = extract_again(run, kind, f"{run.flow}-{purpose}", schema, ids, echo=True)
         _bring_in(run, ref, schema, started_at, cursor_moves=False, echo=True)
 
 

@@ -12,6 +12,7 @@ from flows.cli_deletions import deletions
 from flows.cli_demo import demo
 from flows.cli_desk import quarantine
 from flows.cli_errors import Terminal, telling_errors
+from flows.cli_import import import_
 from flows.cli_look import status
 from flows.cli_operate import check, init, purge, sandbox
 from flows.cli_outbox import outbox
@@ -67,6 +68,7 @@ for _command in (
     up,
     deploy,
     record,
+    import_,
     reconcile,
     status,
     quarantine,

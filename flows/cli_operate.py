@@ -43,7 +43,7 @@ def check(terminal: Terminal, connector: str | None) -> None:
 
     Ends with exit code 4 when something is wrong, and says for each finding what to do.
     """
-    from tasks.operate import check_connector, connector_named, has_market, initial_sync_is_complete
+    from tasks.operate import check_connector, connector_named, connectors_named, has_market, initial_sync_is_complete
 
     name = connector_named(terminal.config, connector)
     lines = check_connector(terminal.config, name)
@@ -58,7 +58,9 @@ def check(terminal: Terminal, connector: str | None) -> None:
         click.echo(click.style(f"\n{wrong} of {len(lines)} things are wrong with {name}.", fg="red", bold=True), err=True)
         raise SystemExit(4)
     done = has_market(terminal.config) and initial_sync_is_complete(terminal.config, name)
-    click.echo(f"\nAll is well with {name}. Next: {click.style(typed(terminal, 'run core' if done else 'run initial'), fg='cyan')}")
+    which = f" --connector {name}" if len(connectors_named(terminal.config, None)) > 1 else ""
+    then = typed(terminal, f"run {'core' if done else 'initial'}{which}")
+    click.echo(f"\nAll is well with {name}. Next: {click.style(then, fg='cyan')}")
 
 
 @click.command(short_help="Remove what one connector brought.")

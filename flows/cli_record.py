@@ -8,17 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from flows.cli_errors import Terminal, shown
+from flows.cli_errors import Terminal
+from flows.cli_lines import REFUSED, one_record, tell_refused
 from sync.errors import ConfigError
 from sync.recording_fields import Recordable
-from sync.recording_files import nested
 from sync.records import Kind
 
 if TYPE_CHECKING:
     from sync.recording import Told
-
-_REFUSED_SHOWN = 20
-_REFUSED = 2
 
 
 @click.command(short_help="Record what a marketing application produced.")
@@ -46,21 +43,13 @@ def record(terminal: Terminal, kind: str, file: str | None, settings: tuple[str,
     if not dry_run:
         data_dir(terminal.config)
     recorder = Recorder(terminal.config, dry_run=dry_run)
-    told = recorder.file(kind, file) if file is not None else recorder.record(kind, _one(settings))
+    told = recorder.file(kind, file) if file is not None else recorder.record(kind, one_record(settings, "record --set", "campaign=spring"))
     if as_json:
         click.echo(json.dumps(asdict(told), indent=1))
     else:
         _tell(kind, told, dry_run, file)
     if told.refused:
-        raise SystemExit(_REFUSED)
-
-
-def _one(settings: tuple[str, ...]) -> dict[str, object]:
-    pairs = [text.partition("=") for text in settings]
-    wrong = next((text for text, (name, sign, _) in zip(settings, pairs, strict=True) if not sign or not name.strip()), None)
-    if wrong is not None:
-        raise ConfigError(f'"{wrong}" names no field and value', where="record --set", todo="Write FIELD=VALUE, such as campaign=spring.")
-    return nested((name.strip(), value) for name, _, value in pairs)
+        raise SystemExit(REFUSED)
 
 
 def _tell(kind: str, told: Told, dry_run: bool, file: str | None) -> None:
@@ -71,11 +60,4 @@ def _tell(kind: str, told: Told, dry_run: bool, file: str | None) -> None:
     if told.queued:
         waiting = ", ".join(Kind(name).counted(count) for name, count in told.queued.items())
         click.echo(f"{'Would wait' if dry_run else 'Waiting'} for the CRM: {waiting}.")
-    for refused in told.refused[:_REFUSED_SHOWN]:
-        place = f"  line {refused.number}: " if file is not None else "  "
-        click.echo(click.style(f"{place}{refused.why}", fg="yellow"), err=True)
-    if len(told.refused) > _REFUSED_SHOWN:
-        click.echo(f"  … and {len(told.refused) - _REFUSED_SHOWN:,} more; --json tells all of them", err=True)
-    if told.refused:
-        what = f"Correct them and record {shown(file)} again" if file is not None else "Correct it and record it again"
-        click.echo(f"{what}: what is there already is not recorded twice.", err=True)
+    tell_refused(told.refused, file, "record", "what is there already is not recorded twice.")

@@ -22,7 +22,7 @@ class ConsentFacts:
     `base` is what this CRM record said when it was last applied, None when it never said anything.
     `unacknowledged` means that an opt-out of ours is still on its way to this CRM. `stale`: the CRM acknowledged one for this record,
     and what it says here is not newer than that. `others_out`: another living record of the same person says out. `revived`: the record
-    was gone and lives again, so that an opt-out of meanwhile did not reach it.
+    was gone and lives again, so that an opt-out of meanwhile did not reach it. `new_address`: the record's address is not the person's.
     """
 
     market: bool | None
@@ -33,6 +33,7 @@ class ConsentFacts:
     stale: bool = False
     others_out: bool = False
     revived: bool = False
+    new_address: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,7 @@ def decide_opt_out(facts: ConsentFacts, first_adoption: FirstAdoption = FirstAdo
     | later    | out    | out → in   | yes             | stays out, the push wins                     | CONSENT-5 |
     | later    | out    | out → in   | no, but `stale` | stays out: read before the CRM took ours     | CONSENT-5 |
     | later    | out    | out → in   | no, `others_out`| stays out: the strictest of one person       | CONSENT-10|
+    | later    | out    | out → in   | no, at a new address | stays out, queued: nobody re-subscribed | CONSENT-10|
     | later    | out    | – → in     |                 | stays out: nobody re-subscribed              | CONSENT-6 |
     | revived  | out    | in, – → in |                 | stays out, queued for the CRM                | CONSENT-8 |
     | any      | any    | unchanged or hidden          || no change                                    | CONSENT-6 |
@@ -80,6 +82,8 @@ def decide_opt_out(facts: ConsentFacts, first_adoption: FirstAdoption = FirstAdo
         return _NO_CHANGE if facts.market else ConsentDecision(True, False, "CONSENT-3: opted out in the CRM")
     if not facts.market or facts.base is None or facts.unacknowledged or facts.stale or facts.others_out:
         return _NO_CHANGE
+    if facts.new_address:
+        return ConsentDecision(None, True, "CONSENT-10: in the CRM a new address may be mailed; that re-subscribes nobody")
     return ConsentDecision(False, False, "CONSENT-4: re-subscribed in the CRM")
 
 

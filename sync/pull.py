@@ -25,7 +25,10 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RowFacts:
-    """One situation. True in the consent fields means opted out; see `ConsentFacts` for what their None means."""
+    """One situation. True in the consent fields means opted out; see `ConsentFacts` for what their None means.
+
+    `same_stamp`: nobody but us touched the record since it was last applied, whatever else of it differs.
+    """
 
     known_row: bool
     linked: bool
@@ -44,6 +47,7 @@ class RowFacts:
     unacknowledged: bool
     stale: bool = False
     others_out: bool = False
+    same_stamp: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,7 @@ def plan_row(facts: RowFacts, *, people: bool, first_adoption: FirstAdoption = F
         return RowPlan(Action.LINK)
     return RowPlan(
         Action.FILL if facts.fills_only else Action.UPDATE,
-        restore=facts.row_deleted,
+        restore=facts.row_deleted and not facts.same_stamp,  # a new field, or what we wrote, brings nobody back (DEL-7)
         reset_delivery=people and resets_delivery(_address(facts)),
         opt_out=consent.opt_out,
         queue_opt_out=consent.queue,
@@ -101,6 +105,7 @@ def consent_facts(facts: RowFacts) -> ConsentFacts:
         stale=facts.stale,
         others_out=facts.others_out,
         revived=facts.linked and not facts.living_link,
+        new_address=(facts.has_address or facts.our_address) and not facts.same_address,
     )
 
 

@@ -17,11 +17,12 @@ _LARGEST = 2**63 - 1
 
 
 def column_values(
-    given: Mapping[str, Any], replicated: Mapping[str, ColumnType], allowed: Collection[str]
+    given: Mapping[str, Any], replicated: Mapping[str, ColumnType], allowed: Collection[str], *, place: str = "values."
 ) -> tuple[dict[str, Any], list[str]]:
     """Column → value as Market keeps it, and what is wrong. Only columns in `allowed`, which a connector's mapping pushes (PUSH-1).
 
-    `replicated`: the columns of people that came from a CRM, with their types. None and empty texts empty the column.
+    `replicated`: the columns of people that came from a CRM, with their types. None and empty texts empty the column. `place`: what stands
+    before a column's name where something is wrong.
     """
     values: dict[str, Any] = {}
     faults: list[str] = []
@@ -29,14 +30,14 @@ def column_values(
     for column, value in given.items():
         type_ = fixed.get(column) or replicated.get(column)
         if column not in allowed:
-            faults.append(f'values.{column}: no connector pushes a column "{column}"{did_you_mean(column, allowed, or_list=False)}')
+            faults.append(f'{place}{column}: no connector pushes a column "{column}"{did_you_mean(column, allowed, or_list=False)}')
         elif type_ is None:
-            faults.append(f"values.{column}: Market has no such column yet; the next core-sync makes it")
+            faults.append(f"{place}{column}: Market has no such column yet; the next core-sync makes it")
         else:
             try:
                 values[column] = _typed(type_, value)
             except (ValueError, InvalidOperation) as wrong:
-                faults.append(f"values.{column}: {wrong if isinstance(wrong, _Expected) else f'{type_} is expected'}")
+                faults.append(f"{place}{column}: {wrong if isinstance(wrong, _Expected) else f'{type_} is expected'}")
     return values, faults
 
 

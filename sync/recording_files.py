@@ -17,10 +17,11 @@ def file_records(lines: Iterable[str]) -> Iterator[tuple[int, Mapping[str, Any] 
     rest = iter(lines)
     first = next(rest, "").removeprefix("\ufeff")
     again = (line for part in ([first], rest) for line in part)
-    yield from _json_records(again) if first.lstrip().startswith("{") else _csv_records(again)
+    yield from json_records(again) if first.lstrip().startswith("{") else _csv_records(again)
 
 
-def _json_records(lines: Iterable[str]) -> Iterator[tuple[int, Mapping[str, Any] | str]]:
+def json_records(lines: Iterable[str]) -> Iterator[tuple[int, Mapping[str, Any] | str]]:
+    """The same of NDJSON alone."""
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sync.address import address_key
+from sync.recording_files import json_records
 
 COLUMNS = ("address", "campaign", "date", "reason")
 _ADDRESS = re.compile(r"[^\s@]+@[^\s@]+")
@@ -60,19 +60,7 @@ def _records(lines: Iterator[str]) -> Iterator[tuple[int, Mapping[str, Any] | st
     """Number of the line, and its values or what is wrong with it. Empty lines say nothing."""
     first = next(lines, "").removeprefix("\ufeff")
     rest = (line for part in ([first], lines) for line in part)
-    yield from _json_records(rest) if first.lstrip().startswith("{") else _csv_records(rest)
-
-
-def _json_records(lines: Iterable[str]) -> Iterator[tuple[int, Mapping[str, Any] | str]]:
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            found = json.loads(line)
-        except ValueError:
-            yield number, "this is no JSON object"
-            continue
-        yield number, found if isinstance(found, dict) else "this is no JSON object"
+    yield from json_records(rest) if first.lstrip().startswith("{") else _csv_records(rest)
 
 
 def _csv_records(lines: Iterable[str]) -> Iterator[tuple[int, Mapping[str, Any] | str]]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from prefect import task
 
 from adapters.staging import Parcel, following, noticing
+from adapters.staging.planning import ECHO
 from sync.crm import Crm
 from sync.errors import ConfigError
 from sync.fields import Reading
@@ -57,8 +58,8 @@ def extract_changes(run: RunRef, kind: Kind, schema: str) -> ParcelRef | None:
 
 
 @task(name="extract again", task_run_name="extract {kind.plural} of {run.connector} once more", **RETRY)
-def extract_again(run: RunRef, kind: Kind, purpose: str, schema: str, ids: tuple[str, ...]) -> ParcelRef:
-    """Stages those of these records that meet the filter now, and tells which of them were deleted.
+def extract_again(run: RunRef, kind: Kind, purpose: str, schema: str, ids: tuple[str, ...], echo: bool = False) -> ParcelRef:
+    """Stages those of these records that meet the filter now, and tells which of them were deleted. `echo`: we have just written them.
 
     What a run that died had staged for this is thrown away: the window may have brought a newer state of these records since.
     """
@@ -69,7 +70,7 @@ def extract_again(run: RunRef, kind: Kind, purpose: str, schema: str, ids: tuple
     readings, connector = readings_of(run, schema, kind), settings_of(run)
     where = connector.filters.get(kind, EVERYTHING)
     request = ReadRequest(kind, fields_of(readings), filter=where, ids=ids, removals=connector.pull.deletions.on)
-    return stage_request(run, request, purpose, readings, {"whole": "no"})
+    return stage_request(run, request, purpose, readings, {"whole": "no", ECHO: "yes" if echo else "no"})
 
 
 def _window(home: Installation, run: RunRef, kind: Kind, crm: Crm) -> Window:

@@ -14,11 +14,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from sync.errors import ConfigError
 from sync.recording import BATCH_LINES, Refused, Told, read_entries
 from sync.recording_fields import Recordable
-from sync.recording_files import file_records
 from sync.recording_pushes import destination
+from tasks.lines import lines_of
 from tasks.wiring import config_path, installation, now
 
 Records = Mapping[str, Any] | Iterable[Mapping[str, Any]]
@@ -46,16 +45,8 @@ class Recorder:
 
     def file(self, kind: Recordable | str, path: str | Path) -> Told:
         """A CSV file with a header, or NDJSON, in UTF-8; lines are numbered as an editor does. Raises ConfigError when it can't be read."""
-        try:
-            with Path(path).open(encoding="utf-8-sig", newline="") as lines:
-                return self._record(Recordable(kind), file_records(lines))
-        except (OSError, UnicodeDecodeError) as error:
-            why = error.strerror if isinstance(error, OSError) else "it is not written in UTF-8"
-            raise ConfigError(
-                f"the file can't be read: {why}",
-                where=str(path),
-                todo="Name a readable CSV or NDJSON file in UTF-8. Recording again is harmless.",
-            ) from error
+        with lines_of(path, "Recording") as lines:
+            return self._record(Recordable(kind), lines)
 
     def profiles(self, records: Records) -> Told:
         """Scoring profiles."""

@@ -11,7 +11,8 @@ from typing import Any
 from sqlalchemy import Connection, func, insert, select, update
 
 from adapters.market.database import Database
-from adapters.market.schema_books import consent_ledger, cursors, findings, parcels, runs
+from adapters.market.schema import contacts
+from adapters.market.schema_books import consent_ledger, cursors, findings, key_sequences, parcels, runs
 from sync.records import Cursor, Finding, Kind
 
 RUNNING, COMPLETED, FAILED, STOPPED = "running", "completed", "failed", "stopped"
@@ -66,10 +67,12 @@ class Cursors:
 
 
 def commit_mark(connection: Connection) -> str:
-    """Differs whenever a parcel was committed or purged since, or somebody's opt-out changed: what was planned before may not hold."""
+    """Differs whenever a parcel was committed or purged since, somebody's opt-out changed, or people were made here (a form, an import):
+    what was planned before may not hold."""
     count, last = connection.execute(select(func.count(), func.max(parcels.c.committed_at)).select_from(parcels)).one()
     said = connection.execute(select(func.max(consent_ledger.c.entry_id))).scalar()
-    return f"{count} parcels, last {last}; {said or 0} ledger entries"
+    people = connection.execute(select(key_sequences.c.next_key).where(key_sequences.c.table_name == contacts.name)).scalar()
+    return f"{count} parcels, last {last}; {said or 0} ledger entries; {people} is the next person's key"
 
 
 class Runs:

@@ -45,20 +45,23 @@ class Database:
             connection.rollback()
 
     @contextmanager
-    def writing(self, *, bulk: bool = False) -> Iterator[Connection]:
+    def writing(self, *, bulk: bool = False, kept: bool = True) -> Iterator[Connection]:
         """The transaction of a writer: all writers of one database take turns, so what one reads can't change under it.
 
-        `bulk` gives SQLite a larger cache while it lasts. Raises MarketUnavailable; then nothing was kept.
+        `bulk` gives SQLite a larger cache while it lasts. Without `kept` everything is decided and nothing stays: a dry run.
+        Raises MarketUnavailable; then nothing was kept.
         """
         with told(self.where), self.engine.connect() as connection:
             connection = connection.execution_options(market_write=True)
             if bulk and self.lite:
                 _set_cache(connection, _BULK_CACHE_KIB)
             try:
-                with connection.begin():
+                with connection.begin() as transaction:
                     if not self.lite:
                         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_FENCE})")
                     yield connection
+                    if not kept:
+                        transaction.rollback()
             finally:
                 if bulk and self.lite:
                     _set_cache(connection, _READ_CACHE_KIB)

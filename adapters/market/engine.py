@@ -15,6 +15,7 @@ from adapters.market.commit import Commit, committing
 from adapters.market.consent import Consent
 from adapters.market.database import Database, parse_url
 from adapters.market.described import Described
+from adapters.market.imports import Imports
 from adapters.market.lists import Lists
 from adapters.market.locking import holding_lock
 from adapters.market.lookup import Lookup
@@ -46,6 +47,7 @@ class Market:
         self.cursors = Cursors(database)
         self.described = Described(database)
         self.findings = Findings(database)
+        self.imports = Imports(database)
         self.lists = Lists(database)
         self.marketing = Marketing(database)
         self.mass_delete = MassDelete(database)

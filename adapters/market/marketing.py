@@ -46,10 +46,6 @@ _RECORDING: Mapping[Recordable, Callable[[Batch], None]] = {
 }
 
 
-class _NotKept(Exception):
-    """Ends the transaction of a dry run."""
-
-
 class Marketing:
     """Raises MarketUnavailable; then nothing of the batch was kept."""
 
@@ -63,14 +59,7 @@ class Marketing:
 
         What can't be recorded is told and the other lines are kept. `dry_run`: everything is decided, and nothing is kept.
         """
-        told = Told()
-        try:
-            with self._database.writing() as connection:
-                batch = Batch(connection, entries, now, destinations)
-                _RECORDING[kind](batch)
-                told = batch.finish()
-                if dry_run:
-                    raise _NotKept
-        except _NotKept:
-            pass
-        return told
+        with self._database.writing(kept=not dry_run) as connection:
+            batch = Batch(connection, entries, now, destinations)
+            _RECORDING[kind](batch)
+            return batch.finish()

@@ -20,7 +20,8 @@ _MOST_NAMES = 2_000
 
 @dataclass
 class Batch:
-    """`people`: line → the row that stands for its person. `queued_opt_outs` are counted by those who queue them."""
+    """`people`: line → the row that stands for its person. `made`: new rows; `back`: rows that were deleted and live again. `opt_outs` are
+    counted by those who queue them."""
 
     connection: Connection
     entries: Sequence[Entry]
@@ -28,6 +29,7 @@ class Batch:
     destinations: Sequence[Destination]
     people: dict[int, int] = field(default_factory=dict)
     made: set[int] = field(default_factory=set)
+    back: set[int] = field(default_factory=set)
     actions: list[Action] = field(default_factory=list)
     opt_outs: int = 0
     _refused: dict[int, str] = field(default_factory=dict)

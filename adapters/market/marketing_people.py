@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, bindparam, insert, select, update
+from sqlalchemy import Connection, RowMapping, and_, bindparam, insert, select, true, update
 
 from adapters.market.columns import current_table, replicated
 from adapters.market.consent_facts import PEOPLES_KINDS
 from adapters.market.marketing_batch import Batch, rows_by, winners
+from adapters.market.mass_delete import note_deletion
 from adapters.market.schema import contacts
 from adapters.market.schema_books import crm_links, key_sequences
 from sync.address import address_key
@@ -25,11 +26,12 @@ _NOBODY = "nobody living has the address; record the person first (leads), or na
 def find_people(batch: Batch, *, make: bool = False, values: Mapping[int, Mapping[str, Any]] | None = None) -> None:
     """Fills `batch.people` for the open lines that name somebody; who can't be found is refused or, with `make`, made.
 
-    `values`: line → column → value; of a new person they are written at once.
+    With `make`, who was deleted comes back to their own row: a second one would be two of them as soon as the CRM brings the first back
+    (MATCH-2). Not who was deleted with "do not pull again". `values`: line → column → value; of a new person they are written at once.
     """
     _by_id(batch)
     keys = {number: address_key(address) for number, address in _addresses(batch).items()}
-    known = _living(batch.connection, {key for key in keys.values() if key})
+    known = rows_with(batch.connection, {key for key in keys.values() if key})
     missing: dict[str, int] = {}
     for entry in list(batch.open()):
         key = keys.get(entry.number)
@@ -42,8 +44,10 @@ def find_people(batch: Batch, *, make: bool = False, values: Mapping[int, Mappin
         else:
             batch.refuse(entry, f"address: {_NOBODY}")
     if missing:
-        made = _make(batch, missing, values or {})
-        batch.people |= {number: made[key] for number, key in keys.items() if key in made}
+        there = _bring_back(batch, set(missing))
+        new = {key: number for key, number in missing.items() if key not in there}
+        there |= _make(batch, new, values or {}) if new else {}
+        batch.people |= {number: there[key] for number, key in keys.items() if key in there}
 
 
 def _by_id(batch: Batch) -> None:
@@ -62,13 +66,15 @@ def _addresses(batch: Batch) -> dict[int, str]:
     return {number: address for number, address in named.items() if number not in batch.people}
 
 
-def _living(connection: Connection, keys: set[str]) -> dict[str, int]:
-    """Address → the row that it stands for: the living one that was updated last (MATCH-5)."""
+def rows_with(connection: Connection, keys: set[str], *, deleted: bool = False) -> dict[str, int]:
+    """Address → the row that it stands for: the living one that was updated last (MATCH-5). `deleted`: of the deleted ones that may come
+    back."""
     if not keys:
         return {}
     columns = [contacts.c[name] for name in ("contact_id", "email_key", "updated_at", "crm_modified_at", "crm_id")]
-    living = contacts.c.deleted_date.is_(None), contacts.c.merged_into.is_(None)
-    rows = connection.execute(select(*columns).where(contacts.c.email_key.in_(sorted(keys)), *living)).mappings().all()
+    gone = and_(contacts.c.deleted_date.is_not(None), contacts.c.do_not_pull.is_not(true()))
+    which = gone if deleted else contacts.c.deleted_date.is_(None), contacts.c.merged_into.is_(None)
+    rows = connection.execute(select(*columns).where(contacts.c.email_key.in_(sorted(keys)), *which)).mappings().all()
     return {row["email_key"]: row["contact_id"] for row in sorted(rows, key=_preference, reverse=True)}
 
 
@@ -79,6 +85,17 @@ def _preference(row: RowMapping) -> tuple[timedelta, timedelta, str, int]:
 
 def _latest_first(at: datetime | None) -> timedelta:
     return datetime.min - at.replace(tzinfo=None) if at else timedelta(0)
+
+
+def _bring_back(batch: Batch, keys: set[str]) -> dict[str, int]:
+    """Address → the row of somebody who was deleted, and lives again (DEL-2); an entry in `parcels` has plans made anew."""
+    found = rows_with(batch.connection, keys, deleted=True)
+    if found:
+        living = {"deleted_date": None, "updated_at": batch.now}
+        batch.connection.execute(update(contacts).where(contacts.c.contact_id.in_(found.values())).values(living))
+        note_deletion(batch.connection, run_id="recorded", what="people", now=batch.now, about={"restored": len(found)})
+        batch.back |= set(found.values())
+    return found
 
 
 def _make(batch: Batch, missing: Mapping[str, int], values: Mapping[int, Mapping[str, Any]]) -> dict[str, int]:

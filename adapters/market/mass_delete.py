@@ -66,19 +66,25 @@ class MassDelete:
 
 
 def soft_delete(
-    connection: Connection, table: str, keys: Select[Any] | Collection[int], *, now: datetime, do_not_pull: bool = False
+    connection: Connection,
+    table: str,
+    keys: Select[Any] | Collection[int],
+    *,
+    now: datetime,
+    do_not_pull: bool = False,
+    deleted_at: datetime | None = None,
 ) -> int:
     """The one place where rows of users, accounts, contacts or opportunities are deleted by Market itself. → how many.
 
     A row that is deleted already is not written, and "No Company" is never deleted (PULL-6). In the caller's transaction; the caller
-    sees to it that plans made before are made anew (`note_deletion`).
+    sees to it that plans made before are made anew (`note_deletion`). `deleted_at`: what `deleted_date` says, else now.
     """
     target = current_table(connection, table)
     key = next(iter(target.primary_key.columns))
     which: list[ColumnElement[bool]] = [key.in_(keys), target.c.deleted_date.is_(None)]
     if table == "accounts":
         which.append(key != NO_COMPANY)
-    values = {"deleted_date": now, "updated_at": now, **({"do_not_pull": True} if do_not_pull else {})}
+    values = {"deleted_date": deleted_at or now, "updated_at": now, **({"do_not_pull": True} if do_not_pull else {})}
     return connection.execute(update(target).where(*which).values(values)).rowcount
 
 

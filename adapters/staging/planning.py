@@ -21,6 +21,9 @@ from sync.matching import Candidate, Claim, Hold, Match, UserClaim, UserMatch
 from sync.pull import RowFacts, RowPlan
 from sync.records import PEOPLE, Kind
 
+ECHO = "echo"
+"""What a parcel is told whose records we wrote ourselves a moment ago: that stamp is ours (PUSH-6)."""
+
 _EMPTY: Mapping[str, str] = {
     "known_links": "crm_id VARCHAR, market_id BIGINT, living BOOLEAN, converted_to VARCHAR, alias_of VARCHAR, row_hash BIGINT, "
     "crm_opt_out BOOLEAN, left_scope BOOLEAN, crm_modified_at TIMESTAMP, written_at TIMESTAMP, opt_out_acknowledged_at TIMESTAMP",
@@ -174,6 +177,9 @@ SELECT *, {situation} AS situation FROM (
         coalesce(
             (link.row_hash = facts.row_hash OR (overtaken AND facts.modified_at < link.crm_modified_at))
             AND coalesce(matched.market_id = link.market_id, true), false) AS same_values,
+        coalesce(
+            link.living AND NOT link.left_scope AND ({echo} OR facts.modified_at = link.crm_modified_at)
+            AND coalesce(matched.market_id = link.market_id, true), false) AS same_stamp,
         {fills_only} AS fills_only,
         {row}.deleted_date IS NOT NULL AS row_deleted,
         coalesce({row}.do_not_pull, false) AS barred,
@@ -227,7 +233,8 @@ def situations(parcel: Parcel, kind: Kind) -> dict[int, RowFacts]:
     fills = "coalesce(person.crm_type = 'Contact', false)" if kind is Kind.LEAD else "false"
     terms = {**_PEOPLE_TERMS, "fills_only": fills} if kind in PEOPLE else _OTHER_TERMS
     since = {"read_at": told_instant(parcel, "baseline", "1970-01-01"), "begun_at": told_instant(parcel, BEGUN_AT, "9999-12-31")}
-    parcel.execute(_SITUATED.format(situation=_SITUATION, **since, **terms))
+    echo = "true" if parcel.told(ECHO) == "yes" else "false"
+    parcel.execute(_SITUATED.format(situation=_SITUATION, echo=echo, **since, **terms))
     asked = ", ".join(f"any_value({name})" for name in _FACT_NAMES)
     return {
         number: RowFacts(*row) for number, *row in parcel.execute(f"SELECT situation, {asked} FROM situated GROUP BY situation").fetchall()

@@ -97,8 +97,12 @@ def test_check_says_what_is_well_and_changes_nothing_in_the_crm_conn_3(tmp_path:
     assert result.exit_code == 0, result.output
     for said in ("logged in as mkt_sync", "clock", "time zone", "read Contacts", "no quota", "All is well with acme"):
         assert said in result.output
-    assert SECRET not in result.output
+    assert SECRET not in result.output and "--connector" not in result.output
     assert not (tmp_path / "market.db").exists()
+    configured(
+        tmp_path, crm_url, '[connectors.other]\ncrm = "sugarcrm"\nurl = "https://x.example.com"\nusername = "u"\npassword = { env = "X" }'
+    )
+    assert "run initial --connector acme" in typed(tmp_path, "check", "--connector", "acme").output, "what can be typed as it stands"
 
 
 def test_check_names_fields_that_the_crm_does_not_have_conn_3(tmp_path: Path, crm_url: str) -> None:

@@ -217,6 +217,7 @@ class ConsentMachine(RuleBasedStateMachine):
         place = self.road.home.parcels.root / reading.ref.path
         living = self.living()
         before, pending = self.rows(), {row for row, name in self.waiting().values() if name in living}
+        addresses = {each["contact_id"]: each["email_key"] for each in self.road.rows("SELECT contact_id, email_key FROM contacts")}
         if fate == "dies within" and self.road.market.database.lite:
             self.road.execute("CREATE TRIGGER dies BEFORE INSERT ON parcels BEGIN SELECT RAISE(ABORT, 'the run died'); END")
             with pytest.raises(MarketUnavailable):
@@ -227,9 +228,10 @@ class ConsentMachine(RuleBasedStateMachine):
         if fate == "dies after":
             shutil.move(copy, place)
             self.road.bring_in(reading.ref, gate=False)
-        self.hear(reading, before, pending)
+        self.hear(reading, before, pending, addresses)
 
-    def hear(self, reading: Reading, before: dict[Name, int], pending: set[int]) -> None:
+    def hear(self, reading: Reading, before: dict[Name, int], pending: set[int], addresses: dict[int, str | None]) -> None:
+        """`addresses`: of each row before. Only who says it under the person's own address has subscribed again."""
         rows, living, stands = self.rows(), self.living(), self.stands_for()
         pending = {stands.get(row, row) for row in pending}
         for name, version in sorted(reading.versions.items(), key=lambda each: (each[1]["modified"], each[0][1])):
@@ -240,13 +242,14 @@ class ConsentMachine(RuleBasedStateMachine):
             if out is not False or stale:
                 continue
             again, row = words.says.get(name, False), rows[name]
+            own = folded(version["email"]) == addresses.get(row)
             words.says[name] = False
             words.overruled.discard(name)
             moved = before.get(name, row) != row
             others = {each for each, its in rows.items() if its == row and each != name}
             if again and moved and stands.get(before[name]) != row:
                 words.subscribed_again({name}, set())
-            elif again and not moved and row not in pending and not any(words.says.get(each) for each in others & living):
+            elif again and own and not moved and row not in pending and not any(words.says.get(each) for each in others & living):
                 words.subscribed_again({name, *others}, {row, *(loser for loser, winner in stands.items() if winner == row)})
 
     # -- Market -----------------------------------------------------------------------------------------------------

@@ -2,7 +2,8 @@
 
 What the rules themselves make different is left out of the comparison: history (deleted rows, delivery status, times), what leads fill in
 on a contact's row (MATCH-6), leads whose account is found by a name that changed since (PULL-6), and consent that is stricter because of
-a merge, or because another record of the person said out: one that shared the row when both had one address.
+a merge, because another record of the person said out (one that shared the row when both had one address), or because a new address
+re-subscribes nobody: then the CRM is still to be told.
 So is what the CRM takes from other records, names and the contact of an opportunity: it changes without a stamp, and
 reconciliation finds it.
 """
@@ -241,6 +242,7 @@ def picture(road: PullRoad) -> dict[tuple[str, str], dict[str, Any]]:
     for link in ever:
         if link["kind"] in ("lead", "contact") and link["crm_opt_out"]:
             saying_out[link["market_id"]].add((link["kind"], link["crm_id"]))
+    untold = {row["contact_id"] for row in road.rows("SELECT contact_id FROM outbox WHERE kind = 'opt-out' AND state <> 'acknowledged'")}
     own: dict[str, set[str]] = defaultdict(set)
     for field in road.rows("SELECT kind, column_name FROM field_catalogue"):
         own[field["kind"]].add(field["column_name"])
@@ -255,6 +257,7 @@ def picture(road: PullRoad) -> dict[tuple[str, str], dict[str, Any]]:
         values["_shared"] = table == "contacts" and link["market_id"] in shared
         values["_columns"] = own[link["kind"]]
         values["_another_is_out"] = table == "contacts" and bool(saying_out[link["market_id"]] - {(link["kind"], link["crm_id"])})
+        values["_untold"] = table == "contacts" and link["market_id"] in untold
         values["_merged"] = table == "contacts" and link["market_id"] in merged
         found[link["kind"], link["crm_id"]] = values
     return found
@@ -293,8 +296,8 @@ def _by_the_rules(kind: str, name: str, ours: dict[str, Any], theirs: dict[str, 
         return True  # PULL-6: a lead stays with the account that its company's name found first
     if name == "opt_out" and ours["_merged"]:
         return True  # CONSENT-10: a merge may make it stricter
-    if name == "opt_out" and _is_out(ours) and not _is_out(theirs) and ours["_another_is_out"]:
-        return True  # CONSENT-10: a record that shares the row since both had one address said out, and never took it back
+    if name == "opt_out" and _is_out(ours) and not _is_out(theirs) and (ours["_another_is_out"] or ours["_untold"]):
+        return True  # CONSENT-10: a record that shares the row said out and never took it back; or who is out has a new address
     if kind == "contact" and name in ("converted", "company"):
         return True  # only leads say so: one of them did while it shared the row
     if kind in ("lead", "contact") and name not in theirs["_columns"] and name not in FIXED_COLUMNS["contacts"]:

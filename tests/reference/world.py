@@ -186,7 +186,7 @@ class World:
         fills = kind == "lead" and person["type"] == "Contact"
         ours, theirs = key(person["email"]), key(record["email"])
         before = {**person, "values": dict(person["values"])}
-        self._consent(kind, record, row, known)
+        self._consent(kind, record, row, known, elsewhere=ours != theirs)
         if (ours is None and theirs is not None) if fills else ours != theirs:
             person["status"], person["message"] = 0, "Reset by Sync"
         if fills:
@@ -197,8 +197,9 @@ class World:
         if person != before:
             person["updated"] = clock
 
-    def _consent(self, kind: str, record: Record, row: int, known: Link | None) -> None:
-        """CONSENT-1 to CONSENT-6; CONSENT-10: a record that goes to another row brings its word, and of one person the strictest counts."""
+    def _consent(self, kind: str, record: Record, row: int, known: Link | None, *, elsewhere: bool) -> None:
+        """CONSENT-1 to CONSENT-6; CONSENT-10: a record that goes to another row brings its word, of one person the strictest counts, and
+        an address that is not the person's re-subscribes nobody."""
         person, says = self.people[row], record["out"]
         moved = known is not None and known.row != row
         base = None if known is None or moved else known.base
@@ -215,7 +216,11 @@ class World:
         elif says and base is not True and not person["out"]:
             self._opt(row, True)
         elif not says and base is True and person["out"] and row not in self.pending and not self._others_out(kind, record, row):
-            self._opt(row, False)
+            if not elsewhere:
+                self._opt(row, False)
+            else:
+                self.queued.append((kind, record["id"]))
+                self.pending.add(row)
 
     def _others_out(self, kind: str, record: Record, row: int) -> bool:
         people = [(which, link) for which, link in self.links.items() if which[0] in ("lead", "contact")]

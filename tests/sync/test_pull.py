@@ -71,6 +71,12 @@ def test_consent_4_counts_even_where_no_other_value_changed() -> None:
     assert (found.action, found.opt_out) == (Action.UPDATE, False)
 
 
+def test_del_7_what_moves_no_stamp_changes_a_deleted_row_and_leaves_it_deleted() -> None:
+    """A field that is new in the CRM changes what is read of every record; an opt-out of the address moves no record's stamp."""
+    found = plan(replace(CHANGED, row_deleted=True, same_stamp=True))
+    assert (found.action, found.restore) == (Action.UPDATE, False)
+
+
 def test_del_7_a_row_deleted_in_market_comes_back_when_its_record_changes() -> None:
     found = plan(replace(CHANGED, row_deleted=True))
     assert (found.action, found.restore) == (Action.UPDATE, True)

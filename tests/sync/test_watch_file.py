@@ -48,6 +48,7 @@ def test_consent_7_an_address_that_stands_there_twice_counts_once_per_campaign()
         ("address\nann@x.test,more\n", [2]),
         ('address,reason\nann@x.test,"two\nlines"\nbob\n', [4]),
         ('address\nann@x.test"\n"bob@x.test\n', [3]),
+        ('{"address": "ann@x.test"}\n' + '{"a":' * 100_000 + "\n", [2]),
         ('{"address": "ann@x.test"}\n[]\n{"address"\n{"address": 7}\n{}\n', [2, 3, 4, 5]),
     ],
 )

@@ -175,11 +175,31 @@ def test_consent_10_the_address_that_somebody_leaves_while_out_is_nobody_elses_t
     assert [entry.address for entry in road.market.consent.watched()] == ["ann@x.test"]
 
 
-def test_consent_10_an_address_that_is_left_with_a_re_subscribe_is_free(road: PullRoad) -> None:
+@pytest.mark.parametrize("way", [["new@x.test"], [None, "new@x.test"]], ids=["at once", "without any in between"])
+def test_consent_10_a_new_address_re_subscribes_nobody(road: PullRoad, way: list[str | None]) -> None:
+    """Where a CRM keeps the opt-out with the address, a new one may be mailed there: nobody said so. The CRM is told again, and a
+    re-subscribe after that counts."""
     bring(road, Kind.CONTACT, contact("c1", email="ann@x.test", out=True))
-    bring(road, Kind.CONTACT, contact("c1", email="new@x.test", out=False, modified=2))
-    bring(road, Kind.CONTACT, contact("c2", email="ann@x.test"))
-    assert road.market.consent.may_be_mailed("ann@x.test") and road.market.consent.watched() == ()
+    for minute, address in enumerate(way, start=2):
+        bring(road, Kind.CONTACT, contact("c1", email=address, modified=minute))
+    assert out(road, "c1") and not road.market.consent.may_be_mailed("new@x.test")
+    bring(road, Kind.CONTACT, contact("c1", email="new@x.test", modified=5), contact("c2", email="ann@x.test"))
+    assert out(road, "c1") and not road.market.consent.may_be_mailed("ann@x.test"), "the address that they left while out is guarded"
+    assert [row["crm_id"] for row in road.rows("SELECT crm_id FROM outbox")] == ["c1"]
+    acknowledged(road, waiting(road), 6)
+    bring(road, Kind.CONTACT, contact("c1", email="new@x.test", out=True, modified=7))
+    bring(road, Kind.CONTACT, contact("c1", email="new@x.test", modified=8))
+    assert not out(road, "c1") and road.market.consent.may_be_mailed("new@x.test")
+
+
+def test_consent_10_a_lead_elsewhere_does_not_re_subscribe_its_contact(road: PullRoad) -> None:
+    """The lead said out under an address of its own, and has a new one: nobody said that the contact may be mailed."""
+    bring(road, Kind.CONTACT, contact("c1", email="ann@x.test"))
+    bring(road, Kind.LEAD, lead("l1", email="lead@x.test", converted_to="c1", out=True))
+    bring(road, Kind.LEAD, lead("l1", email="other@x.test", converted_to="c1", modified=2))
+    bring(road, Kind.LEAD, lead("l1", email="other@x.test", converted_to="c1", modified=3, values={"title": "Dr"}))
+    assert out(road, "c1") and not road.market.consent.may_be_mailed("ann@x.test")
+    assert [row["crm_id"] for row in road.rows("SELECT crm_id FROM outbox")] == ["l1"]
 
 
 def test_consent_10_the_address_of_a_lead_that_says_out_on_its_contacts_row_is_guarded(road: PullRoad) -> None:

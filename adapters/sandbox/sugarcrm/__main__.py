@@ -54,9 +54,9 @@ _HELP = {
     "keep_calls": "how many calls its log keeps",
 }
 _PASTE = """\
-A SugarCRM sandbox is at work; Ctrl-C ends it. To sync with it, put this into marketsync.toml:
+A SugarCRM sandbox is at work; Ctrl-C ends it. To sync with it, let a connector of marketsync.toml say this (`marketsync init`
+writes the file, with one connector, acme):
 
-[connectors.sandbox]
 crm = "sugarcrm"
 url = "{url}"
 username = "{user}"

@@ -46,6 +46,28 @@ def send(event_id: str = "s1", address: str = "ann@x.test", **values: Any) -> di
     return {"event_id": event_id, "campaign": "spring", "address": address, "sent_at": at(8)} | values
 
 
+def test_match_2_who_was_deleted_here_and_fills_in_a_form_comes_back_to_their_own_row(world: Market) -> None:
+    """A second row would be two of them as soon as the CRM brings the first back, and could never go to the CRM (MATCH-10).
+    CONSENT-10: who is out stays so. DEL-7: not who was deleted with "do not pull again"."""
+    execute(world, f"UPDATE contacts SET deleted_date = '{AT}', opt_out = true WHERE contact_id IN (1, 2)")
+    execute(world, "UPDATE contacts SET do_not_pull = true WHERE contact_id = 2")
+    mark = world.mark()
+    done = {"page": "demo", "completed_at": at(9)}
+    told = record(
+        world, "completions", {"event_id": "e1", "address": "ANN@x.test", **done}, {"event_id": "e2", "address": "bob@x.test", **done}
+    )
+    assert (told.recorded, told.people, told.refused) == (2, 1, ())
+    assert ask(world, "SELECT contact_id, deleted_date IS NULL, opt_out FROM contacts WHERE email_key LIKE '%@x.test' ORDER BY 1") == [
+        (1, True, True),
+        (2, False, True),
+        (3, True, False),
+        (100, True, False),
+    ]
+    assert ask(world, "SELECT contact_id FROM completions ORDER BY 1") == [(1,), (100,)] and world.mark() != mark
+    assert ("landing page completion", 1) in [row[:2] for row in waiting(world)]
+    assert not world.consent.may_be_mailed("ann@x.test") and not world.consent.may_be_mailed("bob@x.test")
+
+
 def test_push_1_a_named_thing_is_added_changed_or_known(world: Market) -> None:
     told = record(world, "campaigns", {"campaign_key": "spring", "name": "Spring"}, {"campaign_key": "spring", "name": "Spring sale"})
     assert (told.recorded, told.known) == (1, 1)

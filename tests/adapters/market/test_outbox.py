@@ -113,7 +113,7 @@ def test_push_es_a_sent_email_goes_out_once_its_delivery_is_known(market: Market
 
 
 def test_push_eo_opened_and_clicked_emails_are_activities_or_counters_of_their_campaign(market: Market) -> None:
-    """SINK-1: total and distinct people; whose rows the counters are does not matter."""
+    """PUSH-EC, SINK-1: total and distinct people; whose rows the counters are does not matter."""
     known(market)
     campaign(market)
     send(market)
