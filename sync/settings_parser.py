@@ -12,7 +12,8 @@ from sync.mapping import MappingRow
 from sync.records import Filter, Kind
 from sync.saved_reports import SavedReport
 from sync.saved_reports_reading import read_saved_reports
-from sync.settings import ConnectorSettings, ScoreField, Settings
+from sync.settings import ConnectorSettings, CustomObject, ScoreField, Settings
+from sync.settings_custom_objects import read_custom_objects
 from sync.settings_reading import ABSENT, Mistakes, Read, Spot, read_table
 from sync.settings_rows import read_filters, read_mapping, read_score_fields
 
@@ -65,4 +66,5 @@ _READERS: Mapping[Any, Read] = {
     Mapping[str, SavedReport]: read_saved_reports,
     Mapping[Kind, tuple[MappingRow, ...]]: read_mapping,
     Mapping[str, ScoreField]: read_score_fields,
+    Mapping[Kind, CustomObject]: read_custom_objects,
 }
