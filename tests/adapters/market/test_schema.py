@@ -19,6 +19,7 @@ from adapters.market.schema import HEAD, metadata
 from adapters.market.schema_custom import table_of
 from adapters.market.types import column_type
 from adapters.market.upgrading import revision
+from sync.activity_columns import ACTIVITY_COLUMNS
 from sync.columns import CUSTOM_COLUMNS, FIXED_COLUMNS
 from sync.errors import ConfigError, MarketsyncError
 from sync.fields import ColumnType
@@ -39,7 +40,7 @@ def _is_folded_index(difference: Any) -> bool:
 
 
 def test_main_tables_have_exactly_the_columns_that_the_rules_name(market: Market) -> None:
-    for name, columns in {**FIXED_COLUMNS, "custom_one": CUSTOM_COLUMNS}.items():
+    for name, columns in {**FIXED_COLUMNS, **ACTIVITY_COLUMNS, "custom_one": CUSTOM_COLUMNS}.items():
         table = table_of(name)
         assert set(table.c.keys()) == set(columns), name
         for column, type_ in columns.items():
