@@ -13,6 +13,7 @@ from enum import StrEnum
 from sync.consent import FirstAdoption
 from sync.errors import ConfigError
 from sync.mapping import MappingRow
+from sync.merge_fields import MergeField
 from sync.near_names import did_you_mean
 from sync.pull_settings import CustomObject as CustomObject
 from sync.pull_settings import PullOption as PullOption
@@ -253,6 +254,7 @@ class Settings:
     reports: ReportSettings = field(default_factory=ReportSettings)
     connectors: Mapping[str, ConnectorSettings] = field(default_factory=dict)
     saved_reports: Mapping[str, SavedReport] = field(default_factory=dict)
+    merge_fields: Mapping[str, MergeField] = field(default_factory=dict)
 
     def connector(self, name: str) -> ConnectorSettings:
         """Raises ConfigError that lists near names."""
@@ -273,3 +275,13 @@ class Settings:
                 todo=f"name one that is configured, or add [saved_reports.{name}] to the configuration",
             )
         return self.saved_reports[name]
+
+    def merge_field(self, name: str) -> MergeField:
+        """Raises ConfigError that lists near names."""
+        if name not in self.merge_fields:
+            raise ConfigError(
+                f'there is no merge field "{name}"{did_you_mean(name, self.merge_fields)}',
+                where="merge_fields",
+                todo=f"name one that is configured, or add [merge_fields.{name}] to the configuration",
+            )
+        return self.merge_fields[name]

@@ -9,6 +9,8 @@ from typing import Any
 
 from sync.errors import ConfigError
 from sync.mapping import MappingRow
+from sync.merge_fields import MergeField
+from sync.merge_fields_reading import read_merge_fields
 from sync.records import Filter, Kind
 from sync.saved_reports import SavedReport
 from sync.saved_reports_reading import read_saved_reports
@@ -64,6 +66,7 @@ _READERS: Mapping[Any, Read] = {
     Mapping[str, ConnectorSettings]: _read_connectors,
     Mapping[Kind, Filter]: read_filters,
     Mapping[str, SavedReport]: read_saved_reports,
+    Mapping[str, MergeField]: read_merge_fields,
     Mapping[Kind, tuple[MappingRow, ...]]: read_mapping,
     Mapping[str, ScoreField]: read_score_fields,
     Mapping[Kind, CustomObject]: read_custom_objects,
