@@ -14,6 +14,7 @@ from flows.cli_desk import quarantine
 from flows.cli_errors import Terminal, telling_errors
 from flows.cli_import import import_
 from flows.cli_look import status
+from flows.cli_merge import merge_field
 from flows.cli_operate import check, init, purge, sandbox
 from flows.cli_outbox import outbox
 from flows.cli_reconcile import reconcile
@@ -75,6 +76,7 @@ for _command in (
     outbox,
     deletions,
     report,
+    merge_field,
     purge,
     consent,
     sandbox,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tasks.desk import Asked, Held, HeldCount
 
 _NOTHING_YET = "Nothing has been synced yet."
-kind_option = click.option("--kind", metavar="KIND", help="Only users, accounts, leads, contacts or opportunities.")
+kind_option = click.option("--kind", metavar="KIND", help="Only users, accounts, leads, contacts, opportunities or custom_NAME.")
 
 
 @click.group(short_help="Look at held records, have them read again, or let them go.")
@@ -42,7 +42,7 @@ def list_(terminal: Terminal, connector: str | None, kind: str | None, rule: str
 
     connectors_named(terminal.config, connector)
     if kind is not None:
-        kind_named(kind)
+        kind_named(terminal.config, kind)
     there = has_market(terminal.config)
     which = which_held(terminal.config, connector, kind, rule, released=released) if there else None
     counts = held_counts(terminal.config, which) if which else ()

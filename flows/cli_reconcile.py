@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Compare Market with the CRM as a whole, and heal what differs.")
 @click.option("--connector", metavar="NAME", help="Which connector; needed only if several are configured.")
-@click.option("--kind", metavar="KIND", help="Only users, accounts, leads, contacts or opportunities.")
+@click.option("--kind", metavar="KIND", help="Only users, accounts, leads, contacts, opportunities or custom_NAME.")
 @click.option("--minutes", type=click.FloatRange(0), metavar="N", help="How long to go on; by default the setting reconcile_minutes.")
 @click.option("--all", "everything", is_flag=True, help="Compare everything, however long it takes.")
 @click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object. Instants are ISO 8601, UTC.")

@@ -190,8 +190,9 @@ def _show_counts(report: RunReport) -> None:
     """One line per kind; what was fetched on the side for another kind is added to its own kind's line."""
     from sync.records import PULL_ORDER
 
+    custom = sorted({part.kind for part in report.parcels if part.kind.is_custom}, key=lambda kind: kind.place)
     rows, names = [], ("read", "inserted", "updated", "unchanged", "held")
-    for kind in PULL_ORDER:
+    for kind in (*PULL_ORDER, *custom):
         parts = [part.counts for part in report.parcels if part.kind is kind]
         earlier = kind in report.earlier
         if parts or earlier:

@@ -41,7 +41,7 @@ def reconciliation(
     Args:
         connector: The name of the connector in the configuration file.
         config: The configuration file; by default the environment's MARKETSYNC_CONFIG, else marketsync.toml.
-        kind: Only users, accounts, leads, contacts or opportunities.
+        kind: Only users, accounts, leads, contacts, opportunities or a custom object, as custom_NAME.
         minutes: How long to go on; by default the setting reconcile_minutes. The slice that is at work when they end is finished.
         everything: Compare every slice, however long it takes.
 

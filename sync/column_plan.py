@@ -58,6 +58,10 @@ class ColumnPlan:
 _PRECEDENCE = (Kind.USER, Kind.ACCOUNT, Kind.CONTACT, Kind.LEAD, Kind.OPPORTUNITY)
 
 
+def _precedence(kind: Kind) -> tuple[int, str]:
+    return (_PRECEDENCE.index(kind) if kind in _PRECEDENCE else len(_PRECEDENCE), kind.value)
+
+
 def plan_columns(
     readings: Mapping[Kind, Sequence[Reading]],
     existing: Mapping[str, ColumnType],
@@ -79,7 +83,7 @@ def plan_columns(
     """
     table = next(iter(readings)).table if readings else "contacts"
     work = _Work(table, existing, known or {}, used={reading.column for each in readings.values() for reading in each})
-    for kind in sorted(readings, key=_PRECEDENCE.index):
+    for kind in sorted(readings, key=_precedence):
         work.take(kind, readings[kind])
     return work.result(readings)
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 from sync.fields import BOOLEAN, DATE, DECIMAL, INSTANT, INTEGER, JSON, TEXT, ColumnType, ValueType
+from sync.records import CUSTOM_KEY, CUSTOM_PREFIX
 
 _CRM: dict[str, ColumnType] = {"connector": TEXT, "crm_id": TEXT, "crm_created_at": INSTANT, "crm_modified_at": INSTANT}
 _STAMPS: dict[str, ColumnType] = {"created_at": INSTANT, "updated_at": INSTANT}
@@ -80,12 +81,36 @@ FIXED_COLUMNS: Mapping[str, Mapping[str, ColumnType]] = {
 }
 """Table → column → type. References (`account_ref`, `contact_ref`, `owner_ref`) hold the CRM's id; `_id` beside them is Market's key."""
 
+CUSTOM_COLUMNS: Mapping[str, ColumnType] = {
+    CUSTOM_KEY: INTEGER,
+    **_CRM,
+    "account_id": INTEGER,
+    "account_ref": TEXT,
+    "contact_id": INTEGER,
+    "contact_ref": TEXT,
+    **_OWNER,
+    **_LIFE,
+    **_STAMPS,
+}
+"""What every table of a custom object has, beside a column per field (CUST-1)."""
+
 POINTERS: Mapping[str, ColumnType] = {"converted_contact_ref": TEXT}
 """Read from leads and used while planning (MATCH-7); no column of a Market table, and no field may be called so."""
 
 MANAGED: frozenset[str] = frozenset(
     {
-        *("user_id", "account_id", "contact_id", "opportunity_id", "owner_id", "crm_type", "connector", "email_key", "account_name_key"),
+        *(
+            "user_id",
+            "account_id",
+            "contact_id",
+            "opportunity_id",
+            CUSTOM_KEY,
+            "owner_id",
+            "crm_type",
+            "connector",
+            "email_key",
+            "account_name_key",
+        ),
         *("opt_out_date", "del_status", "del_message", *_LIFE, *_MERGED, *_STAMPS),
     }
 )
@@ -95,9 +120,14 @@ STANDARD: frozenset[str] = frozenset({"crm_id", "crm_created_at", "crm_modified_
 """Columns that identity, order and links hang on: only the stock mapping fills them, an operator's own may not."""
 
 
+def fixed_columns(table: str) -> Mapping[str, ColumnType]:
+    """The columns that a table has by design; every custom object's table has the same (CUST-1)."""
+    return CUSTOM_COLUMNS if table.startswith(CUSTOM_PREFIX) else FIXED_COLUMNS[table]
+
+
 def reserved_columns(table: str) -> frozenset[str]:
     """Names that no replicated field of this table may get."""
-    return frozenset(FIXED_COLUMNS[table]) | frozenset(POINTERS)
+    return frozenset(fixed_columns(table)) | frozenset(POINTERS)
 
 
 class Change(StrEnum):

@@ -9,6 +9,7 @@ from sync.settings_reference import SettingDoc, TableDoc, table_docs
 
 _WIDTH = 110
 _REPORT = "stale_leads"
+_MERGE = "greeting"
 _HEAD = """\
 # Settings of marketsync. Lines that start with "# " explain; lines that start with "#" alone show a default or an example:
 # remove the "#" and change the value. Relative paths start at the folder of this file.
@@ -18,7 +19,7 @@ _HEAD = """\
 
 def config_template(connector: str = "acme") -> str:
     """TOML that parses into valid settings as it is: one connector with example values, everything else at its default."""
-    return "\n".join([_HEAD, *(_table(table) for table in table_docs(connector, _REPORT))])
+    return "\n".join([_HEAD, *(_table(table) for table in table_docs(connector, _REPORT, _MERGE))])
 
 
 def _table(table: TableDoc) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from sync.column_plan import Clash
-from sync.columns import FIXED_COLUMNS, MANAGED, POINTERS, STANDARD, Change, widens
+from sync.columns import MANAGED, POINTERS, STANDARD, Change, fixed_columns, widens
 from sync.errors import AccessDenied
 from sync.fields import ColumnType, ObjectSchema, Reading
 from sync.mapping import MappingRow
@@ -189,7 +189,7 @@ def compare_own_columns(kind: Kind, before: Sequence[Reading], after: Sequence[R
 
 def is_replicated(kind: Kind, reading: Reading) -> bool:
     """Whether the column is none of Market's own, nor a pointer that is kept with the link."""
-    return reading.column not in FIXED_COLUMNS[kind.table] and reading.column not in POINTERS
+    return reading.column not in fixed_columns(kind.table) and reading.column not in POINTERS
 
 
 def refuse_loss(kind: Kind, before: Sequence[Reading], after: Sequence[Reading]) -> None:

@@ -84,7 +84,7 @@ def in_words(happened: Iterable[Happened]) -> tuple[str, ...]:
     sums: Counter[tuple[Kind, What]] = Counter()
     for each in happened:
         sums[each.kind, each.what] += each.count
-    ordered = sorted(sums, key=lambda pair: (list(What).index(pair[1]), list(Kind).index(pair[0])))
+    ordered = sorted(sums, key=lambda pair: (list(What).index(pair[1]), pair[0].place))
     pulled = tuple(_phrase(kind, what, sums[kind, what]) for kind, what in ordered if sums[kind, what] and what not in _PUSHES)
     return (*pulled, *_pushes(sums))
 

@@ -7,14 +7,15 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from sync.column_names import column_names
-from sync.columns import FIXED_COLUMNS, MANAGED, POINTERS, STANDARD, reserved_columns, wider
+from sync.columns import MANAGED, POINTERS, STANDARD, fixed_columns, reserved_columns, wider
 from sync.errors import AccessDenied, ConfigError
 from sync.fields import BOOLEAN, TEXT, ColumnType, FieldSpec, ObjectSchema, Pick, Reading, ValueType, WritePolicy
 from sync.near_names import did_you_mean
 from sync.records import Kind
 
 REPLICATED: frozenset[Kind] = frozenset({Kind.ACCOUNT, Kind.LEAD, Kind.CONTACT})
-"""Kinds of which every described field comes down (INIT-5). Of the others only mapped ones do (INIT-3, INIT-4)."""
+"""Kinds of which every described field comes down (INIT-5), beside custom objects (CUST-1). Of the others only mapped ones do (INIT-3,
+INIT-4)."""
 
 MANDATORY: tuple[str, ...] = ("crm_id", "crm_modified_at")
 """Columns without which nothing can be matched or asked for by change."""
@@ -54,9 +55,14 @@ class MappingRow:
         return self.direction is not Direction.PULL
 
 
+def comes_whole(kind: Kind) -> bool:
+    """Whether every described field of this kind gets a column."""
+    return kind in REPLICATED or kind.is_custom
+
+
 def mappable_columns(kind: Kind) -> frozenset[str]:
     """Market's own columns that an operator's mapping may fill. Users and opportunities have no others (INIT-3, INIT-4)."""
-    return frozenset(FIXED_COLUMNS[kind.table]) - MANAGED - STANDARD
+    return frozenset(fixed_columns(kind.table)) - MANAGED - STANDARD
 
 
 def combine(stock: Iterable[MappingRow], own: Iterable[MappingRow]) -> tuple[MappingRow, ...]:
@@ -103,7 +109,7 @@ def readings(
     _refuse_impossible(kind, schema, rows)
     mapped = tuple(_mapped(kind, schema, rows))
     _refuse_incomplete(kind, schema, rows, mapped)
-    if kind not in REPLICATED:
+    if not comes_whole(kind):
         return mapped
     columns = {reading.column for reading in mapped}
     sources = {reading.source for reading in mapped}
@@ -125,7 +131,7 @@ def _mapped(kind: Kind, schema: ObjectSchema, rows: Sequence[MappingRow]) -> Ite
 
 def _column_type(kind: Kind, row: MappingRow, spec: FieldSpec) -> ColumnType:
     """Market's own columns keep their type; a column that a mapping adds gets the field's."""
-    fixed = FIXED_COLUMNS[kind.table].get(row.column) or POINTERS.get(row.column)
+    fixed = fixed_columns(kind.table).get(row.column) or POINTERS.get(row.column)
     if fixed is not None:
         return fixed
     if row.true_when:
@@ -148,7 +154,7 @@ def _impossible(kind: Kind, schema: ObjectSchema, row: MappingRow) -> Iterable[s
     if spec is None:
         yield f'{schema.object_name} has no field "{row.field}"{did_you_mean(row.field, schema.names())}'
         return
-    fixed = FIXED_COLUMNS[kind.table].get(row.column)
+    fixed = fixed_columns(kind.table).get(row.column)
     if row.pulls and not row.pick and not row.true_when and fixed and not _takes(fixed, spec.type):
         yield f'field "{row.field}" is {spec.type}, the column holds {fixed}'
 

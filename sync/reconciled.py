@@ -61,7 +61,7 @@ def by_kind(parts: Iterable[Compared]) -> tuple[Compared, ...]:
     found: dict[Kind, Compared] = {}
     for part in parts:
         found[part.kind] = found.get(part.kind, Compared(part.kind)) + part
-    return tuple(found[kind] for kind in Kind if kind in found)
+    return tuple(found[kind] for kind in sorted(found, key=lambda kind: kind.place))
 
 
 def findings_of(compared: Compared, *, deletions: bool = True) -> tuple[Finding, ...]:

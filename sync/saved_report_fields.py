@@ -3,11 +3,16 @@
 | field                                | of                    | what it is                                                      |
 |--------------------------------------|-----------------------|-----------------------------------------------------------------|
 | COLUMN                               | all                   | a column of the row, replicated ones included                   |
-| account.COLUMN                       | people, opportunities | the row's account, "No Company" included, deleted or not        |
-| owner.COLUMN                         | all                   | the row's owner                                                 |
-| person.COLUMN                        | opportunities         | the opportunity's first person, deleted or not                  |
+| account.COLUMN                       | people, opportunities, custom objects | the row's account, deleted or not               |
+| owner.COLUMN                         | all but activity; tasks | the row's owner                                               |
+| person.COLUMN                        | opportunities, custom objects, activity | the person that it belongs to, deleted or not |
+| campaign.COLUMN                      | sends, opens, clicks  | the campaign                                                    |
+| page, event, profile, visit .COLUMN  | completions, registrations, scores, page_views | the page, event, scoring profile or visit |
 | opportunities.count                  | people, accounts      | how many living opportunities it has; `where` narrows them      |
 | people.count                         | accounts              | how many living people it has; `where` narrows them             |
+| custom_NAME.count                    | people, accounts      | how many living records of a custom object belong to it         |
+| sends, opens, clicks, visits, completions, registrations, tasks, scores .count | people | what they did, or was done for them    |
+| page_views.count                     | visits                | pages that were looked at                                       |
 | lists.name, lists.crm_id, lists.type | people, accounts      | the marketing lists that it is on: true if one of them fits     |
 | consent.guarded                      | people                | the address is on the guarded watch (CONSENT-7)                 |
 | consent.may_be_mailed                | people                | lives; its address works, is not guarded, nobody with it is out   |
@@ -18,7 +23,8 @@ not_in what in is not. Of lists: not_equals is true when it is on no list of tha
 
 Texts are compared exactly, except by starts and contains, which take A to Z for a to z, and no other letters: the two databases
 would not agree about those. lt, lte, gt, gte order texts by the numbers of their characters. older_than_days N: before the instant, or
-the day, N days ago; newer_than_days: not before it, the future included. Days are days in UTC.
+the day, N days ago; newer_than_days: not before it, the future included; in_next_days N: not before now, or today, and not after the
+instant, or the day, in N days. Days are days in UTC.
 """
 
 from __future__ import annotations
@@ -27,9 +33,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sync.columns import FIXED_COLUMNS
 from sync.fields import ValueType
 from sync.near_names import did_you_mean
+from sync.saved_report_relations import BY_DESIGN as BY_DESIGN
+from sync.saved_report_relations import Known as Known
+from sync.saved_report_relations import child, counted, parents
 from sync.saved_report_values import days, typed
 from sync.saved_reports import MOST_VALUES, Group, Of, Part, SavedReport, Term, Value
 
@@ -37,7 +45,7 @@ PRESENCE = ("is_null", "not_null")
 _SAMENESS = ("equals", "not_equals", "in", "not_in")
 _TEXT = ("starts", "contains")
 _ORDER = ("lt", "lte", "gt", "gte")
-_AGE = ("older_than_days", "newer_than_days")
+_AGE = ("older_than_days", "newer_than_days", "in_next_days")
 OPERATORS: tuple[str, ...] = (*_SAMENESS, *_TEXT, *_ORDER, *_AGE, *PRESENCE)
 
 _TEXT_LIKE = (*_SAMENESS, *_TEXT, *PRESENCE)
@@ -53,28 +61,8 @@ _TAKES: Mapping[ValueType, tuple[str, ...]] = {
     ValueType.INSTANT: (*_SAMENESS[:2], *_ORDER, *_AGE, *PRESENCE),
 }
 
-PARENTS: Mapping[Of, Mapping[str, str]] = {
-    Of.PEOPLE: {"account": "accounts", "owner": "users"},
-    Of.ACCOUNTS: {"owner": "users"},
-    Of.OPPORTUNITIES: {"account": "accounts", "owner": "users", "person": "contacts"},
-}
-"""Relation → the table of the one row that it leads to."""
-
-COUNTED: Mapping[Of, Mapping[str, Of]] = {
-    Of.PEOPLE: {"opportunities": Of.OPPORTUNITIES},
-    Of.ACCOUNTS: {"opportunities": Of.OPPORTUNITIES, "people": Of.PEOPLE},
-    Of.OPPORTUNITIES: {},
-}
-"""Relation → what is counted."""
-
 _LISTS = {"lists.name": "list_name", "lists.crm_id": "crm_id", "lists.type": "list_type"}
 _CONSENT = {"consent.guarded": "guarded", "consent.may_be_mailed": "may_be_mailed"}
-
-DEFAULT_COLUMNS: Mapping[Of, tuple[str, ...]] = {
-    Of.PEOPLE: ("contact_id", "crm_type", "first_name", "last_name", "email", "account.account_name"),
-    Of.ACCOUNTS: ("account_id", "account_name", "industry", "billing_country", "owner.email"),
-    Of.OPPORTUNITIES: ("opportunity_id", "opportunity_name", "stage", "amount", "currency", "close_date", "account.account_name"),
-}
 
 
 class From(StrEnum):
@@ -97,46 +85,31 @@ class Source:
     type: ValueType | None
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """Table → column → type. `whole`: these are all there are; else people and accounts may have replicated ones besides."""
-
-    tables: Mapping[str, Mapping[str, ValueType]]
-    whole: bool
-
-    def is_open(self, table: str) -> bool:
-        return not self.whole and table in ("contacts", "accounts")
-
-
-BY_DESIGN = Known({table: {name: type_.value for name, type_ in columns.items()} for table, columns in FIXED_COLUMNS.items()}, False)
-"""What is known without a database."""
-
-
 def find(of: Of, name: str, known: Known) -> Source | None:
     """The field of that name in a report of these rows; None: there is none."""
-    if name in _LISTS and of is not Of.OPPORTUNITIES:
+    if name in _LISTS and of in (Of.PEOPLE, Of.ACCOUNTS):
         return Source(From.LIST, "lists", _LISTS[name], ValueType.TEXT)
     if name in _CONSENT and of is Of.PEOPLE:
         return Source(From.CONSENT, "consent", _CONSENT[name], ValueType.BOOLEAN)
     relation, dot, column = name.rpartition(".")
-    if column == "count" and relation in COUNTED[of]:
+    if column == "count" and child(of, relation, known) is not None:
         return Source(From.COUNT, relation, column, ValueType.INTEGER)
-    table = PARENTS[of].get(relation) if dot else of.table
-    if table is None or not column or not (column in known.tables[table] or known.is_open(table)):
+    table = parents(of).get(relation) if dot else of.table
+    if table is None or not column or not (column in known.columns(table) or known.is_open(table)):
         return None
-    return Source(From.PARENT if dot else From.ROW, relation, column, known.tables[table].get(column))
+    return Source(From.PARENT if dot else From.ROW, relation, column, known.columns(table).get(column))
 
 
 def no_field(of: Of, name: str, known: Known) -> str:
     """Why there is no such field, with near names."""
     relation, dot, _ = name.rpartition(".")
-    special = [f"{each}.count" for each in COUNTED[of]] + [each for each in (*_LISTS, *_CONSENT) if find(of, each, known)]
-    if dot and relation in PARENTS[of]:
-        names = [f"{relation}.{column}" for column in known.tables[PARENTS[of][relation]]]
+    special = [f"{each}.count" for each in counted(of, known)] + [each for each in (*_LISTS, *_CONSENT) if find(of, each, known)]
+    if dot and relation in parents(of):
+        names = [f"{relation}.{column}" for column in known.columns(parents(of)[relation])]
     elif dot:
-        names = special + [f"{each}.{name.rpartition('.')[2]}" for each in PARENTS[of]]
+        names = special + [f"{each}.{name.rpartition('.')[2]}" for each in parents(of)]
     else:
-        names = [*known.tables[of.table], *special]
+        names = [*known.columns(of.table), *special]
     return f'{of} have no field "{name[:80]}"{did_you_mean(name, names)}'
 
 
@@ -210,6 +183,9 @@ def name_mistake(of: Of, name: str, known: Known) -> str:
 
 def report_mistakes(report: SavedReport, known: Known) -> Iterator[tuple[str, str]]:
     """(place, what) of everything that these tables can't answer."""
+    if not known.is_there(report.of):
+        yield f"{report.place}.of", f'there is no custom object "{report.of}" in Market{did_you_mean(report.of, list(known.tables))}'
+        return
     yield from _part_mistakes(report.of, report.conditions, known)
     for key, names in (("columns", report.columns), ("order_by", report.order_by)):
         for number, name in enumerate(names, 1):
@@ -223,7 +199,7 @@ def _part_mistakes(of: Of, part: Part, known: Known) -> Iterator[tuple[str, str]
             yield from _part_mistakes(of, each, known)
         return
     yield from ((part.place, what) for what in term_mistakes(of, part, known))
-    child = COUNTED[of].get(part.field.removesuffix(".count"))
-    if child is not None:
+    hanging = child(of, part.field.removesuffix(".count"), known)
+    if hanging is not None:
         for each in part.where:
-            yield from _part_mistakes(child, each, known)
+            yield from _part_mistakes(hanging, each, known)

@@ -20,6 +20,7 @@ _SAYS = {
     "gte": "is at least {}",
     "older_than_days": "lies more than {} days back",
     "newer_than_days": "lies at most {} days back, or ahead",
+    "in_next_days": "lies ahead, at most {} days",
     "is_null": "is empty",
     "not_null": "is not empty",
 }
@@ -41,6 +42,8 @@ def in_words(report: SavedReport) -> tuple[str, ...]:
 
 
 def _left_out(report: SavedReport) -> str:
+    if report.of.is_activity:
+        return ""
     if report.include_deleted:
         return ", deleted and merged ones as well"
     return {

@@ -1,6 +1,7 @@
 """A saved report: a named question to Market, and what it is used for (REPORT-1, DEL-3, DEL-4).
 
-A report is of people, accounts or opportunities: one row of that table is one row of the report. Its conditions nest:
+A report is of people, accounts, opportunities, a custom object, or of what people did (opens, visits …): one row of that table is one row
+of the report. Its conditions nest:
 
     all_of = [{ field = "crm_type", op = "equals", value = "Lead" }, { any_of = [… , …] }]
 
@@ -16,6 +17,7 @@ from datetime import date, datetime
 from enum import StrEnum
 
 from sync.brake import must_ask, rows_worth_counting
+from sync.records import CUSTOM_KEY, Kind
 from sync.setting import doc
 
 Value = str | int | float | bool | date | datetime
@@ -31,16 +33,78 @@ class Of(StrEnum):
     PEOPLE = "people"
     ACCOUNTS = "accounts"
     OPPORTUNITIES = "opportunities"
+    SENDS = "sends"
+    OPENS = "opens"
+    CLICKS = "clicks"
+    VISITS = "visits"
+    PAGE_VIEWS = "page_views"
+    COMPLETIONS = "completions"
+    REGISTRATIONS = "registrations"
+    TASKS = "tasks"
+    SCORES = "scores"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Of | None:
+        """Rows of a custom object are named after its table, as its kind is (CUST-2); see `Kind`."""
+        if not isinstance(value, str) or not is_custom(value):
+            return None
+        if value not in _custom:
+            of = str.__new__(cls, value)
+            of._name_ = of._value_ = value
+            _custom.setdefault(value, of)
+        return _custom[value]
+
+    @property
+    def is_custom(self) -> bool:
+        """Whether the rows are those of a custom object."""
+        return self.value in _custom
+
+    @property
+    def is_activity(self) -> bool:
+        """Whether the rows are what people did or what was done for them: such rows stay for good, and no report deletes them."""
+        return self in _ACTIVITY
 
     @property
     def table(self) -> str:
         """The Market table."""
-        return "contacts" if self is Of.PEOPLE else self.value
+        return _TABLES.get(self, self.value)
 
     @property
     def key(self) -> str:
-        """The integer key of that table."""
-        return {"people": "contact_id", "accounts": "account_id"}.get(self.value, "opportunity_id")
+        """The integer key of that table; of scores, which have none of their own, the person's."""
+        return CUSTOM_KEY if self.is_custom else _KEYS[self]
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """What tells two rows apart."""
+        return ("contact_id", "profile_id") if self is Of.SCORES else (self.key,)
+
+
+_custom: dict[str, Of] = {}
+_ACTIVITY = frozenset(Of) - {Of.PEOPLE, Of.ACCOUNTS, Of.OPPORTUNITIES}
+_TABLES = {Of.PEOPLE: "contacts", Of.SENDS: "email_sends", Of.OPENS: "email_events", Of.CLICKS: "email_events", Of.VISITS: "web_visits"}
+_KEYS = {
+    Of.PEOPLE: "contact_id",
+    Of.ACCOUNTS: "account_id",
+    Of.OPPORTUNITIES: "opportunity_id",
+    Of.SENDS: "send_id",
+    Of.OPENS: "email_event_id",
+    Of.CLICKS: "email_event_id",
+    Of.VISITS: "visit_id",
+    Of.PAGE_VIEWS: "page_view_id",
+    Of.COMPLETIONS: "completion_id",
+    Of.REGISTRATIONS: "registration_id",
+    Of.TASKS: "task_id",
+    Of.SCORES: "contact_id",
+}
+
+
+def is_custom(name: str) -> bool:
+    """Whether a custom object's table may be called so (CUST-1)."""
+    try:
+        return Kind(name).is_custom
+    except ValueError:
+        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +143,16 @@ Part = Term | Group
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedReport:
-    """A named question to Market: which people, accounts or opportunities, and what to do with them (REPORT-1)."""
+    """A named question to Market: which rows, and what to do with them (REPORT-1)."""
 
     name: str
-    of: Of = field(metadata=doc("What a row of the report is: people, accounts or opportunities.", example='"people"'))
+    of: Of = field(
+        metadata=doc(
+            "What a row of the report is: people, accounts, opportunities or custom_NAME; or what people did: sends, opens, clicks, "
+            "visits, page_views, completions, registrations, tasks, scores.",
+            example='"people"',
+        )
+    )
     text: str | None = field(default=None, metadata=doc("What the report is for, in a sentence.", example='"Leads that nobody touched"'))
     all_of: tuple[Part, ...] = field(
         default=(),

@@ -8,8 +8,9 @@ from datetime import date, datetime
 from typing import Any
 
 from sync.near_names import did_you_mean
-from sync.saved_report_fields import BY_DESIGN, COUNTED, OPERATORS, From, find, name_mistake, term_mistakes
-from sync.saved_reports import MOST_CONDITIONS, MOST_DEPTH, Group, Of, Part, SavedReport, Term, count_terms
+from sync.saved_report_fields import BY_DESIGN, OPERATORS, From, find, name_mistake, term_mistakes
+from sync.saved_report_relations import child
+from sync.saved_reports import MOST_CONDITIONS, MOST_DEPTH, Group, Of, Part, SavedReport, Term, count_terms, is_custom
 from sync.settings_reading import ABSENT, Read, Spot, read_table, refuse_unknown
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,59}")
@@ -45,14 +46,26 @@ def _refuse_uses(table: Mapping[str, object], spot: Spot) -> None:
                 spot.at(key).wrong(f"is for lists that people look at; it does not go with {use}")
     if "auto_delete" in used and not any(key in table for key in _GROUP):
         spot.at("auto_delete").wrong("needs at least one condition: without one, every row would go")
+    if "auto_delete" in used and (of := _named(table)) is not None and of.is_activity:
+        spot.at("auto_delete").wrong(f"{of} stay for good: what people did is no row that a report deletes")
     if "segment" in used and table.get("of") != Of.PEOPLE:
         spot.at("segment").wrong('is a list of people: of = "people"')
 
 
 def _of(spot: Spot) -> Of | None:
     """What the report that this stands in is of; None while that itself is wrong."""
-    word = spot.table.get("of")
-    return Of(word) if isinstance(word, str) and word in set(Of) else None
+    return _named(spot.table)
+
+
+def _named(table: Mapping[str, object]) -> Of | None:
+    word = table.get("of")
+    return Of(word) if isinstance(word, str) and (word in set(Of) or is_custom(word)) else None
+
+
+def _read_of(value: object, spot: Spot) -> Any:
+    if isinstance(value, str) and (value in set(Of) or is_custom(value)):
+        return Of(value)
+    return spot.wrong(f"has to be one of {', '.join(Of)}, or custom_NAME{did_you_mean(value, list(Of), or_list=False)}")
 
 
 def read_conditions(value: object, spot: Spot) -> Any:
@@ -103,7 +116,7 @@ def _check(of: Of, term: Term, spot: Spot, *, with_op: bool) -> None:
 
 def _counted(of: Of | None, name: str) -> Of | None:
     source = None if of is None else find(of, name, BY_DESIGN)
-    return COUNTED[of][source.relation] if of is not None and source is not None and source.origin is From.COUNT else None
+    return child(of, source.relation, BY_DESIGN) if of is not None and source is not None and source.origin is From.COUNT else None
 
 
 def _value(value: object) -> Any:
@@ -131,6 +144,7 @@ def _read_limit(value: object, spot: Spot) -> Any:
 
 
 READERS: Mapping[Any, Read] = {
+    Of: _read_of,
     tuple[Part, ...]: read_conditions,
     tuple[str, ...]: read_names,
     int | None: _read_limit,

@@ -13,12 +13,16 @@ from enum import StrEnum
 from sync.consent import FirstAdoption
 from sync.errors import ConfigError
 from sync.mapping import MappingRow
+from sync.merge_fields import MergeField
 from sync.near_names import did_you_mean
+from sync.pull_settings import CustomObject as CustomObject
+from sync.pull_settings import PullOption as PullOption
+from sync.pull_settings import PullOptions as PullOptions
 from sync.push_settings import PushLimits as PushLimits
 from sync.push_settings import PushOptions as PushOptions
 from sync.push_settings import ScoreField as ScoreField
 from sync.push_settings import SinkSettings as SinkSettings
-from sync.records import PULL_ORDER, Filter, Kind
+from sync.records import Filter, Kind
 from sync.saved_reports import SavedReport
 from sync.secrets import SecretRef
 from sync.setting import Form as Form
@@ -109,44 +113,6 @@ class ReportSettings:
         default=False,
         metadata=_doc("Also write Great Expectations' own Data Docs. They load their styles from the internet and grow with every run."),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class PullOption:
-    """On or off. `expected_rows`: the number of records that the operator expects; the initial sync compares (CONN-5, INIT-6)."""
-
-    on: bool
-    expected_rows: int | None = None
-
-
-_ON, _OFF = PullOption(True), PullOption(False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PullOptions:
-    """What comes from the CRM (CONN-5): true, false, or { expected = N } with the number of records that you expect."""
-
-    users: PullOption = field(default=_ON, metadata=_doc("The CRM's users: who owns the records."))
-    accounts: PullOption = field(default=_ON, metadata=_doc("Accounts."))
-    leads: PullOption = field(default=_ON, metadata=_doc("Leads."))
-    contacts: PullOption = field(default=_ON, metadata=_doc("Contacts."))
-    opportunities: PullOption = field(default=_ON, metadata=_doc("Opportunities."))
-    marketing_lists: PullOption = field(default=_OFF, metadata=_doc("Marketing lists and their members."))
-    unsubscribes: PullOption = field(default=_ON, metadata=_doc("Opt-outs that the CRM keeps with the address and not with the record."))
-    custom_objects: PullOption = field(default=_OFF, metadata=_doc("The custom objects that are configured, for CRMs that have them."))
-    deletions: PullOption = field(default=_ON, metadata=_doc("Records that were deleted in the CRM are marked as deleted here (DEL-1)."))
-
-    def option(self, kind: Kind) -> PullOption:
-        option: PullOption = getattr(self, "marketing_lists" if kind is Kind.LIST else kind.plural)
-        return option
-
-    def kinds(self) -> tuple[Kind, ...]:
-        """The core kinds that are on, in the order of INIT-1."""
-        return tuple(kind for kind in PULL_ORDER if self.option(kind).on)
-
-    def expected(self, kind: Kind) -> int | None:
-        """How many records the operator expects, None if that was not said."""
-        return self.option(kind).expected_rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,10 +212,28 @@ class ConnectorSettings:
         ),
     )
 
+    custom_objects: Mapping[Kind, CustomObject] = field(
+        default_factory=dict,
+        metadata=_doc(
+            "Custom objects of the CRM that come down (CUST-1), each into a Market table of its own: NAME into custom_NAME. `object`: its "
+            "name in the CRM; `person` and `account`: the fields that hold the ids of the person and the account that a record belongs to; "
+            "`expected`: the number of records that you expect. Filters and mapping name it custom_NAME.",
+            example='subscription = { object = "mkt_Subscription", person = "contact_id_c", account = "account_id_c" }',
+        ),
+    )
+
     @property
     def port(self) -> int:
         """Follows from the URL (CONN-2)."""
         return port_of(self.url)
+
+    def kinds(self) -> tuple[Kind, ...]:
+        """All kinds that are pulled like core ones, in the order of INIT-1: custom objects follow the core."""
+        return (*self.pull.kinds(), *(self.custom_objects if self.pull.custom_objects.on else ()))
+
+    def expected(self, kind: Kind) -> int | None:
+        """How many records the operator expects, None if that was not said."""
+        return self.custom_objects[kind].expected if kind.is_custom else self.pull.expected(kind)
 
     @property
     def own_rows(self) -> tuple[MappingRow, ...]:
@@ -270,6 +254,7 @@ class Settings:
     reports: ReportSettings = field(default_factory=ReportSettings)
     connectors: Mapping[str, ConnectorSettings] = field(default_factory=dict)
     saved_reports: Mapping[str, SavedReport] = field(default_factory=dict)
+    merge_fields: Mapping[str, MergeField] = field(default_factory=dict)
 
     def connector(self, name: str) -> ConnectorSettings:
         """Raises ConfigError that lists near names."""
@@ -290,3 +275,13 @@ class Settings:
                 todo=f"name one that is configured, or add [saved_reports.{name}] to the configuration",
             )
         return self.saved_reports[name]
+
+    def merge_field(self, name: str) -> MergeField:
+        """Raises ConfigError that lists near names."""
+        if name not in self.merge_fields:
+            raise ConfigError(
+                f'there is no merge field "{name}"{did_you_mean(name, self.merge_fields)}',
+                where="merge_fields",
+                todo=f"name one that is configured, or add [merge_fields.{name}] to the configuration",
+            )
+        return self.merge_fields[name]

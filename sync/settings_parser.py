@@ -9,10 +9,13 @@ from typing import Any
 
 from sync.errors import ConfigError
 from sync.mapping import MappingRow
+from sync.merge_fields import MergeField
+from sync.merge_fields_reading import read_merge_fields
 from sync.records import Filter, Kind
 from sync.saved_reports import SavedReport
 from sync.saved_reports_reading import read_saved_reports
-from sync.settings import ConnectorSettings, ScoreField, Settings
+from sync.settings import ConnectorSettings, CustomObject, ScoreField, Settings
+from sync.settings_custom_objects import read_custom_objects
 from sync.settings_reading import ABSENT, Mistakes, Read, Spot, read_table
 from sync.settings_rows import read_filters, read_mapping, read_score_fields
 
@@ -63,6 +66,8 @@ _READERS: Mapping[Any, Read] = {
     Mapping[str, ConnectorSettings]: _read_connectors,
     Mapping[Kind, Filter]: read_filters,
     Mapping[str, SavedReport]: read_saved_reports,
+    Mapping[str, MergeField]: read_merge_fields,
     Mapping[Kind, tuple[MappingRow, ...]]: read_mapping,
     Mapping[str, ScoreField]: read_score_fields,
+    Mapping[Kind, CustomObject]: read_custom_objects,
 }

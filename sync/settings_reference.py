@@ -7,6 +7,7 @@ from dataclasses import MISSING, Field, dataclass, fields, is_dataclass, replace
 from enum import StrEnum
 from typing import Any
 
+from sync.merge_fields import MergeField
 from sync.saved_reports import SavedReport
 from sync.settings import ConnectorSettings, PullOption, Setting, Settings
 
@@ -41,10 +42,11 @@ class TableDoc:
     optional: bool = False
 
 
-def table_docs(connector: str = "NAME", report: str = "NAME") -> tuple[TableDoc, ...]:
-    """Every table of the file, in the file's order; the connector's and the saved report's once, under these names."""
-    reports = (replace(table, optional=True) for table in _tables(SavedReport, f"saved_reports.{report}"))
-    return (*_tables(Settings, ""), *_tables(ConnectorSettings, f"connectors.{connector}"), *reports)
+def table_docs(connector: str = "NAME", report: str = "NAME", merge: str = "NAME") -> tuple[TableDoc, ...]:
+    """Every table of the file, in the file's order; the connector's, the saved report's and the merge field's once, under these names."""
+    shown = (*_tables(SavedReport, f"saved_reports.{report}"), *_tables(MergeField, f"merge_fields.{merge}"))
+    optional = (replace(table, optional=True) for table in shown)
+    return (*_tables(Settings, ""), *_tables(ConnectorSettings, f"connectors.{connector}"), *optional)
 
 
 def setting_docs(connector: str = "NAME") -> tuple[SettingDoc, ...]:

@@ -9,10 +9,11 @@ from typing import Any
 from sync.column_names import is_safe
 from sync.columns import MANAGED, STANDARD
 from sync.fields import WritePolicy
-from sync.mapping import REPLICATED, Direction, MappingRow, mappable_columns
+from sync.mapping import Direction, MappingRow, comes_whole, mappable_columns
 from sync.near_names import did_you_mean
 from sync.push_settings import ScoreField
 from sync.records import PULL_ORDER, Condition, Filter, Kind
+from sync.settings_custom_objects import custom_kinds
 from sync.settings_reading import ABSENT, Spot, read_choice, refuse_unknown
 
 _KINDS: dict[str, Kind] = {kind.plural: kind for kind in PULL_ORDER}
@@ -37,8 +38,9 @@ def read_mapping(value: object, spot: Spot) -> Any:
 def _per_kind(value: object, spot: Spot, read: Callable[[Kind, object, Spot], Any]) -> Any:
     if not isinstance(value, Mapping):
         return spot.wrong(f"has to be a table with entries for {', '.join(_KINDS)}")
-    refuse_unknown(value, _KINDS, spot)
-    return {kind: read(kind, value[name], spot.at(name)) for name, kind in _KINDS.items() if name in value}
+    kinds = {**_KINDS, **custom_kinds(spot.table.get("custom_objects"))}
+    refuse_unknown(value, kinds, spot)
+    return {kind: read(kind, value[name], spot.at(name)) for name, kind in kinds.items() if name in value}
 
 
 def _read_filter(kind: Kind, value: object, spot: Spot) -> Any:
@@ -112,7 +114,7 @@ def _refuse_column(kind: Kind, column: str, spot: Spot) -> None:
     """Notes a column that no mapping may fill: the sync's own, none that engines take, or none that a fixed table has."""
     if column in MANAGED | STANDARD:
         spot.wrong("is filled by the sync itself and can't be mapped")
-    elif kind not in REPLICATED and column not in mappable_columns(kind):
+    elif not comes_whole(kind) and column not in mappable_columns(kind):
         spot.wrong(f"{kind.table} has a fixed set of columns{did_you_mean(column, mappable_columns(kind))}")
     elif not is_safe(column):
         spot.wrong("a column's name has lower-case letters, digits and underscores, 63 at most, no digit first, and is no word of SQL")

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import pairwise
 
-from sync.records import PULL_ORDER, KeyRange, Kind
+from sync.records import KeyRange, Kind
 
 _PLAIN = re.compile(r"[0-9a-z-]+")
 _NEVER = datetime.min.replace(tzinfo=UTC)
@@ -33,7 +33,7 @@ class Slice:
 
 def stalest_first(slices: Iterable[Slice]) -> tuple[Slice, ...]:
     """What was never compared, in the order of the pull; then what was compared longest ago."""
-    return tuple(sorted(slices, key=lambda each: (each.checked_at or _NEVER, PULL_ORDER.index(each.kind), each.keys.low)))
+    return tuple(sorted(slices, key=lambda each: (each.checked_at or _NEVER, each.kind.place, each.keys.low)))
 
 
 def cut(kind: Kind, ids: Sequence[str]) -> tuple[Slice, ...]:

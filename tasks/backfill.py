@@ -31,7 +31,7 @@ BACKFILL = "backfill"
 def kinds_to_backfill(run: RunRef) -> tuple[Kind, ...]:
     """The kinds that have a field to be filled in, in the order of the pull; one cheap query."""
     open_ = {each.kind for each in installation(run.config).market.described.open(run.connector)}
-    return tuple(kind for kind in settings_of(run).pull.kinds() if kind in open_)
+    return tuple(kind for kind in settings_of(run).kinds() if kind in open_)
 
 
 def backfills_end(run: RunRef) -> datetime:

@@ -83,7 +83,7 @@ def _write(home: Installation, run: RunRef, parcel: Parcel, tx: Commit, at: date
     tx.put_links(load.links())
     if kind in PEOPLE:
         tx.merge_people(load.absorbed())
-    if "left_scope" in FIXED_COLUMNS.get(kind.table, ()):
+    if kind.is_custom or "left_scope" in FIXED_COLUMNS.get(kind.table, ()):
         tx.update(kind.table, following.returned_rows(parcel, kind.key))
     tx.note_removals(following.gone(parcel))
     tx.leave_scope(following.left(parcel), settings_of(run).scope.left)

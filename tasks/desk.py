@@ -27,7 +27,7 @@ def which_held(config: str, connector: str | None, kind: str | None, rule: str |
     """Entries as an operator names them. Raises ConfigError with near names for a connector, kind or rule that does not exist."""
     if connector is not None:
         read_settings(config).connector(connector)
-    which = Which(connector, None if kind is None else kind_named(kind), rule, released)
+    which = Which(connector, None if kind is None else kind_named(config, kind), rule, released)
     if rule is not None:
         rules = {each.rule for each in held_counts(config, Which(released=released))}
         if rules and rule not in rules:
@@ -39,12 +39,14 @@ def which_held(config: str, connector: str | None, kind: str | None, rule: str |
     return which
 
 
-def kind_named(text: str) -> Kind:
-    """A kind by its singular or plural."""
-    for kind in PULL_ORDER:
+def kind_named(config: str, text: str) -> Kind:
+    """A kind that is pulled, by its singular or plural. Raises ConfigError with near names."""
+    custom = {kind for connector in read_settings(config).connectors.values() for kind in connector.custom_objects}
+    kinds = (*PULL_ORDER, *sorted(custom, key=lambda kind: kind.place))
+    for kind in kinds:
         if text in (kind.value, kind.plural):
             return kind
-    words = [kind.plural for kind in PULL_ORDER]
+    words = [kind.value if kind.is_custom else kind.plural for kind in kinds]
     raise ConfigError(f'there is no kind "{text}"{did_you_mean(text, words)}', where="--kind", todo=f"One of {', '.join(words)}.")
 
 

@@ -45,7 +45,7 @@ def check_files(run: RunRef, kinds: tuple[Kind, ...], schema: str, files: str | 
     began = read_exported_at(exported_at)
     directory = Path(files).expanduser().resolve()
     described = open_crm(run.config, run.connector).describe(kinds)
-    paths, mistakes = find_files(directory, {kind: {described[kind].object_name, kind.plural} for kind in kinds})
+    paths, mistakes = find_files(directory, {kind: _names(kind, described[kind]) for kind in kinds})
     for kind, path in paths.items():
         mistakes += [f"{path.name}: {mistake}" for mistake in _mistakes(run, kind, path, described[kind], readings_of(run, schema, kind))]
     if mistakes:
@@ -76,6 +76,11 @@ def _filter_fields(run: RunRef, kind: Kind) -> tuple[str, ...]:
     return tuple(condition.field for condition in _filter_of(run, kind).all_of)
 
 
+def _names(kind: Kind, schema: ObjectSchema) -> set[str]:
+    """What the file of a kind may be called: as in the CRM, or as here."""
+    return {schema.object_name, kind.table if kind.is_custom else kind.plural}
+
+
 @task(name="extract file", task_run_name="extract {kind.plural} of {run.connector} from a file", **RETRY)
 def extract_file(run: RunRef, kind: Kind, purpose: str, schema: str, exported: ExportedFiles) -> ParcelRef:
     """Stages the records of one kind from its file, or finds that an earlier run has staged that very file."""
@@ -93,7 +98,7 @@ def extract_file(run: RunRef, kind: Kind, purpose: str, schema: str, exported: E
 
 
 def _file_of(kind: Kind, directory: Path, schema: ObjectSchema) -> ExportFile:
-    path = find_files(directory, {kind: {schema.object_name, kind.plural}})[0].get(kind)
+    path = find_files(directory, {kind: _names(kind, schema)})[0].get(kind)
     file, mistake = open_file(path) if path else (None, "it is gone")
     if file is None:
         todo = "bring it back, then start again"

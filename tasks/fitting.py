@@ -7,13 +7,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from sync.crm import CheckLine, Crm
+from sync.custom_objects import mapping_of
 from sync.errors import AccessDenied, MarketsyncError
 from sync.fields import ObjectSchema
 from sync.filters import refuse_impossible_filters
-from sync.mapping import combine, readings
+from sync.mapping import readings
 from sync.records import Kind
 from sync.settings import ConnectorSettings
-from sync.stock_mappings import STOCK_MAPPINGS, STOCK_SCORES
+from sync.stock_mappings import STOCK_SCORES
 
 SCORED = (Kind.LEAD, Kind.CONTACT)
 
@@ -71,7 +72,7 @@ def _wrong(connector: ConnectorSettings, described: dict[Kind, ObjectSchema]) ->
         refuse_impossible_filters(connector.name, connector.filters, described)
     except MarketsyncError as error:
         yield _line("filters", error)
-    rows = combine(STOCK_MAPPINGS[connector.crm], connector.own_rows)
+    rows = mapping_of(connector)
     for kind, schema in described.items():
         try:
             readings(kind, schema, rows)

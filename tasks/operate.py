@@ -79,6 +79,11 @@ def connectors_named(config: str, name: str | None) -> tuple[str, ...]:
     return tuple(settings.connectors) if name is None else (settings.connector(name).name,)
 
 
+def kinds_of(config: str, name: str) -> tuple[Kind, ...]:
+    """The kinds that somebody may name for a connector: the core ones, pulled or not, and its custom objects."""
+    return (*PULL_ORDER, *read_settings(config).connector(name).custom_objects)
+
+
 def data_dir(config: str) -> Path:
     """The data directory, made if need be. Raises ConfigError when there can be none."""
     folder = Path(read_settings(config).data_dir)
@@ -126,7 +131,7 @@ def check_connector(config: str, name: str) -> tuple[CheckLine, ...]:
     there = has_market(config)
     place = market_place(config)
     market = CheckLine(True, "Market", place if there else f"{place}: not there yet; the first run makes it")
-    readable = (*connector.pull.kinds(), *((Kind.LIST,) if connector.pull.marketing_lists.on else ()))
+    readable = (*connector.kinds(), *((Kind.LIST,) if connector.pull.marketing_lists.on else ()))
     folders = folder_lines(Path(read_settings(config).data_dir), _sqlite_file(read_settings(config)))
     if folders:
         return (market, *folders)
@@ -135,7 +140,7 @@ def check_connector(config: str, name: str) -> tuple[CheckLine, ...]:
     return (
         market,
         *probe.lines,
-        *(field_lines(crm, connector, connector.pull.kinds()) if probe.ok else ()),
+        *(field_lines(crm, connector, connector.kinds()) if probe.ok else ()),
         *(score_lines(crm, connector)),
     )
 
@@ -153,7 +158,7 @@ def status_of(config: str, name: str, runs: int = 5) -> ConnectorStatus:
     home = installation(config)
     connector = home.settings.connector(name)
     held = home.market.quarantine.counts(name)
-    kinds = tuple(_kind_status(config, name, kind, tuple(each for each in held if each.kind is kind)) for kind in connector.pull.kinds())
+    kinds = tuple(_kind_status(config, name, kind, tuple(each for each in held if each.kind is kind)) for kind in connector.kinds())
     if connector.pull.marketing_lists.on:
         kinds += lists_status(config, name, held)
     complete = initial_sync_is_complete(config, name)
@@ -196,7 +201,7 @@ def completed_at(config: str, name: str) -> datetime | None:
 def initial_sync_is_complete(config: str, name: str) -> bool:
     """FLOW-2: an initial sync came to its end, and every kind that is pulled now was committed since (a purge takes that back)."""
     home = installation(config)
-    kinds = home.settings.connector(name).pull.kinds()
+    kinds = home.settings.connector(name).kinds()
     return home.market.runs.has_completed(name, INITIAL_FLOW) and all(home.market.cursors.read(name, kind) for kind in kinds)
 
 

@@ -50,7 +50,7 @@ def _path(home: Installation, run_id: str) -> Path:
 def staleness_of(config: str, name: str, kinds: tuple[Kind, ...] = ()) -> Staleness:
     """How stale a connector's comparison is; asks the few slices, never the records."""
     home = installation(config)
-    return Staleness(*home.market.slices.stalest(name, kinds or home.settings.connector(name).pull.kinds()))
+    return Staleness(*home.market.slices.stalest(name, kinds or home.settings.connector(name).kinds()))
 
 
 def staleness_told(config: str, name: str) -> str:

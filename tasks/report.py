@@ -47,7 +47,7 @@ def kept_parts(home: Installation, run: RunRef) -> tuple[ParcelReport, ...]:
     parts = [part_from_json(path.read_text(encoding="utf-8")) for path in sorted(home.run_dir(run.run_id).glob("part-*.json"))]
     full = {part.kind for part in parts if part.counts.read}
     told = [part for part in parts if part.counts.read or part.kind not in full]
-    return tuple(sorted(told, key=lambda part: list(Kind).index(part.kind)))
+    return tuple(sorted(told, key=lambda part: part.kind.place))
 
 
 def counts_of(run: RunRef, ref: ParcelRef) -> CommitCounts | None:

@@ -13,12 +13,10 @@ from adapters.market.engine import hold_lock
 from adapters.staging.duck import staging_errors
 from sync.errors import ConfigError
 from sync.records import Kind, ParcelRef, RunRef
-from sync.served import not_served
 from tasks.check import REJECTED
 from tasks.commit import COMMITTED
 from tasks.operate import initial_sync_is_complete, lock_name
 from tasks.recurring import initial_sync_missing
-from tasks.report import note_findings
 from tasks.wiring import RETRY, Installation, installation, now, settings_of
 
 INITIAL = "initial"
@@ -37,14 +35,13 @@ def only_run(run: RunRef) -> Iterator[None]:
 def begin(run: RunRef) -> tuple[Kind, ...]:
     """Brings Market's tables up to date and writes the run down; returns the kinds that the connector pulls, in order (INIT-1)."""
     home, connector = installation(run.config), settings_of(run)
-    kinds = connector.pull.kinds()
+    kinds = connector.kinds()
     if not kinds:
         raise ConfigError(
             "all pull options are off", where=f"connectors.{run.connector}.pull", todo="Switch on what is to come from the CRM."
         )
     home.market.upgrade()
     home.market.runs.start(Run(run.run_id, run.flow, run.connector, now()))
-    note_findings(run, not_served(connector))
     _set_committed_aside(home, run, kinds)
     return kinds
 
@@ -58,8 +55,7 @@ def begin_following(run: RunRef) -> tuple[Kind, ...]:
     home.market.upgrade()
     if not initial_sync_is_complete(run.config, run.connector):
         raise initial_sync_missing(run.config, run.connector, run.flow)
-    note_findings(run, not_served(connector))
-    return connector.pull.kinds()
+    return connector.kinds()
 
 
 def note_running(run: RunRef, started_at: datetime) -> None:

@@ -16,6 +16,7 @@ from adapters.market.engine import Market
 from adapters.staging.duck import staging_errors
 from adapters.staging.parcel import reading_from_dict, reading_to_dict
 from sync.column_plan import ColumnPlan, plan_columns
+from sync.custom_objects import mapping_of
 from sync.drift import (
     ACTIVE,
     FieldChange,
@@ -29,10 +30,9 @@ from sync.drift import (
 )
 from sync.fields import ObjectSchema, Reading
 from sync.filters import refuse_impossible_filters
-from sync.mapping import combine, readings
+from sync.mapping import readings
 from sync.records import Finding, Kind, RunRef
 from sync.settings import ConnectorSettings
-from sync.stock_mappings import STOCK_MAPPINGS
 from tasks.report import note_findings
 from tasks.wiring import RETRY, installation, now, open_crm, settings_of
 
@@ -74,8 +74,8 @@ def schema_known(run: RunRef) -> str:
 def _fingerprint(run: RunRef) -> str:
     """Asked for before the description: what changes in between is seen by the next run."""
     connector = settings_of(run)
-    kinds = connector.pull.kinds()
-    ours = own_side(kinds, combine(STOCK_MAPPINGS[connector.crm], connector.own_rows), connector.filters)
+    kinds = connector.kinds()
+    ours = own_side(kinds, mapping_of(connector), connector.filters)
     return f"{open_crm(run.config, run.connector).fingerprint(kinds)} {ours}"
 
 
@@ -106,7 +106,7 @@ class _Description:
 def _replicate(run: RunRef, seen: str, state: SchemaState | None) -> str:
     """Describes, compares, and writes all that follows from it in one transaction. → the readings as JSON."""
     home, connector = installation(run.config), settings_of(run)
-    kinds = connector.pull.kinds()
+    kinds = connector.kinds()
     described = open_crm(run.config, run.connector).describe(kinds)
     refuse_impossible_filters(run.connector, connector.filters, described)
     known = {kind: home.market.columns.entries(run.connector, kind) for kind in kinds}
@@ -138,7 +138,7 @@ def _plan_table(
     known: Mapping[Kind, tuple[CatalogueEntry, ...]],
 ) -> ColumnPlan:
     """Leads and contacts are planned together, because they share a table (INIT-2)."""
-    rows = combine(STOCK_MAPPINGS[connector.crm], connector.own_rows)
+    rows = mapping_of(connector)
     kinds = [kind for kind in described if kind.table == table]
     columns = {kind: {entry.crm_field: entry.column for entry in known[kind]} for kind in kinds}
     wanted = {kind: readings(kind, described[kind], rows, known=columns[kind]) for kind in kinds}

@@ -67,8 +67,7 @@ class _InOrder(Progress):
     """The bars in the order of the kinds, whichever began first."""
 
     def get_renderables(self) -> Iterator[RenderableType]:
-        names = [kind.plural for kind in Kind]
-        yield self.make_tasks_table(sorted(self.tasks, key=lambda task: names.index(task.description)))
+        yield self.make_tasks_table(sorted(self.tasks, key=lambda task: task.fields["place"]))
 
 
 class _Rows(ProgressColumn):
@@ -113,7 +112,7 @@ class _Bars:
     def _show(self, step: Step) -> None:
         name = Kind(step.kind).plural
         if step.kind not in self._of:
-            self._of[step.kind] = self._bars.add_task(name, total=step.total, doing="")
+            self._of[step.kind] = self._bars.add_task(name, total=step.total, doing="", place=Kind(step.kind).place)
         bar = self._of[step.kind]
         if self._doing.get(step.kind) != step.verb:
             self._doing[step.kind] = step.verb

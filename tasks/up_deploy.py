@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from sync.deployments import ANCHOR, ENVIRONMENT, POOL, Cadence, Deployment, deployments_of, schedule_in_words
 from sync.errors import ConfigError
-from sync.records import PULL_ORDER
-from tasks.operate import connectors_named
+from sync.records import Kind
+from tasks.operate import connectors_named, kinds_of
 
 if TYPE_CHECKING:
     from prefect import Flow
     from prefect.client.orchestration import SyncPrefectClient
     from prefect.client.schemas.responses import DeploymentResponse
+
+Form = dict[str, Any]
+"""What the UI asks before a run, as JSON schema."""
 
 LEFT_BEHIND = "not-in-the-configuration"
 HELD = "started-without-schedules"
@@ -76,12 +79,15 @@ def deploy(
     from prefect.client.orchestration import get_client
 
     connectors = connectors_named(config, None)
+
+    def form(wanted: Deployment) -> Form:
+        return _form(load(wanted.cadence.entrypoint), wanted.connector, kinds_of(config, wanted.connector))
+
     with get_client(sync_client=True) as client:
         there = _there(client, pool)
         wanted = deployments_of(connectors, ((flow, name, _connector(found)) for (flow, name), found in there.items()))
         made = [
-            _put(client, each, load(each.cadence.entrypoint), there.get((each.cadence.flow, each.name)), pool, reset_schedules, schedules)
-            for each in wanted
+            _put(client, each, form(each), there.get((each.cadence.flow, each.name)), pool, reset_schedules, schedules) for each in wanted
         ]
         gone = {key: found for key, found in there.items() if _connector(found) not in connectors}
         return (*made, *(_leave_behind(client, flow, found) for (flow, _), found in gone.items()))
@@ -107,20 +113,20 @@ def _connector(found: DeploymentResponse) -> str:
 def _put(
     client: SyncPrefectClient,
     wanted: Deployment,
-    flow: Flow[..., Any],
+    form: Form,
     found: DeploymentResponse | None,
     pool: str,
     reset_schedules: bool,
     schedules: bool,
 ) -> Deployed:
     if found is None:
-        _create(client, wanted, flow, pool, paused=not schedules)
+        _create(client, wanted, form, pool, paused=not schedules)
     else:
-        _update(client, wanted, flow, found, reset_schedules, schedules)
+        _update(client, wanted, form, found, reset_schedules, schedules)
     return _told(wanted.full_name, client.read_deployment_by_name(wanted.full_name), new=found is None)
 
 
-def _create(client: SyncPrefectClient, wanted: Deployment, flow: Flow[..., Any], pool: str, *, paused: bool) -> None:
+def _create(client: SyncPrefectClient, wanted: Deployment, form: Form, pool: str, *, paused: bool) -> None:
     client.create_deployment(
         flow_id=client.create_flow_from_name(wanted.cadence.flow),
         name=wanted.name,
@@ -128,7 +134,7 @@ def _create(client: SyncPrefectClient, wanted: Deployment, flow: Flow[..., Any],
         description=wanted.cadence.description,
         tags=[*wanted.tags, *([HELD] if paused else [])],
         parameters={"connector": wanted.connector},
-        parameter_openapi_schema=_form(flow, wanted.connector),
+        parameter_openapi_schema=form,
         enforce_parameter_schema=True,
         work_pool_name=pool,
         job_variables={"env": ENVIRONMENT},
@@ -138,9 +144,7 @@ def _create(client: SyncPrefectClient, wanted: Deployment, flow: Flow[..., Any],
     )
 
 
-def _update(
-    client: SyncPrefectClient, wanted: Deployment, flow: Flow[..., Any], found: DeploymentResponse, reset: bool, schedules: bool
-) -> None:
+def _update(client: SyncPrefectClient, wanted: Deployment, form: Form, found: DeploymentResponse, reset: bool, schedules: bool) -> None:
     """What is not named here stays: schedules above all, and what the operator added to parameters, tags and environment."""
     from prefect.client.schemas.actions import DeploymentScheduleUpdate, DeploymentUpdate
 
@@ -159,7 +163,7 @@ def _update(
         description=wanted.cadence.description,
         tags=tags,
         parameters={**(found.parameters or {}), "connector": wanted.connector},
-        parameter_openapi_schema=_form(flow, wanted.connector),
+        parameter_openapi_schema=form,
         enforce_parameter_schema=True,
         job_variables={**variables, "env": {**variables.get("env", {}), **ENVIRONMENT}},
         **_one_at_a_time(),
@@ -168,7 +172,7 @@ def _update(
     client.update_deployment(found.id, update)
 
 
-def _form(flow: Flow[..., Any], connector: str) -> dict[str, Any]:
+def _form(flow: Flow[..., Any], connector: str, kinds: tuple[Kind, ...]) -> Form:
     """The run form of the UI, made of the flow's docstring. The connector is no free choice: each has its own deployment."""
     from prefect.utilities.callables import parameter_schema
 
@@ -176,7 +180,7 @@ def _form(flow: Flow[..., Any], connector: str) -> dict[str, Any]:
     schema["properties"] = {name: _field(told) for name, told in schema["properties"].items()}
     schema["properties"]["connector"]["enum"] = [connector]
     if "kind" in schema["properties"]:
-        schema["properties"]["kind"]["enum"] = [kind.plural for kind in PULL_ORDER]
+        schema["properties"]["kind"]["enum"] = [kind.value if kind.is_custom else kind.plural for kind in kinds]
     return schema
 
 

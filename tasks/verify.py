@@ -33,7 +33,7 @@ _STOPPED_BY_YOU = "Stopped by you; the same command goes on."
 @task(name="verify", task_run_name="verify counts of {run.connector}", **RETRY)
 def verify(run: RunRef) -> None:
     """Compares the counts of every kind. Raises VerificationFailed when a difference has no explanation."""
-    kinds = settings_of(run).pull.kinds()
+    kinds = settings_of(run).kinds()
     lines = tuple(_verify_kind(run, kind) for kind in kinds) + (_verify_lists(run) if follows_lists(run) else ())
     keep_verification(run, lines)
     unexplained = [line for line in lines if not line.explained]
@@ -63,7 +63,7 @@ def _verify_kind(run: RunRef, kind: Kind) -> VerificationLine:
         market_rows=market.rows,
         market_held=market.held,
         market_since=0 if balanced else home.market.counts(run.connector, kind, since).linked,
-        expected=connector.pull.expected(kind),
+        expected=connector.expected(kind),
     )
     return verify_counts(kind, facts)
 
@@ -131,8 +131,8 @@ def _done_earlier(run: RunRef, parts: tuple[ParcelReport, ...]) -> tuple[Kind, .
         return ()
     read = {part.kind for part in parts if part.parcel_id.startswith(f"{run.connector}-{part.kind}-{INITIAL}-")}
     try:
-        kinds = settings_of(run).pull.kinds()
-        return tuple(sorted(finished_kinds(run, kinds) - read, key=list(Kind).index))
+        kinds = settings_of(run).kinds()
+        return tuple(sorted(finished_kinds(run, kinds) - read, key=lambda kind: kind.place))
     except MarketsyncError:
         return ()  # a run that failed because Market is away has a page all the same
 

@@ -111,6 +111,7 @@ def make_crm(connector: ConnectorSettings, session_dir: Path) -> Crm:
         "sinks": connector.sinks,
         "create_as": connector.create_as,
         "daily_calls": connector.push_limits.daily_calls,
+        "objects": {kind: each.object for kind, each in connector.custom_objects.items()},
     }
     password = _secret(connector.password, f"{place}.password")
     return ADAPTERS[connector.crm](connector.name, connector.url, connector.username, password, **options)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +19,12 @@ import flows.push
 import flows.schema
 from adapters.sandbox.sugarcrm import CALM, RunningSandbox, SugarSandboxSettings, start_sandbox
 from sync.happened import in_words
-from sync.records import PULL_ORDER, Finding, Kind, ParcelRef, RunRef
+from sync.records import Finding, Kind, ParcelRef, RunRef
 from tasks.happened import kept_happened
 from tasks.operate import CORE_FLOW
 from tasks.report import noted_findings
 from tasks.runs import begin_following
-from tasks.wiring import now
+from tasks.wiring import now, settings_of
 from tests.kept_market import market_kept
 from tests.pull_road import PullRoad, pull_road
 
@@ -116,22 +116,33 @@ class CoreRoad:
 def initial(road: PullRoad) -> None:
     """An initial sync, and the run that says that it is complete. A calm CRM has nothing that the gate would hold: it is left out here."""
     schema = road.schema()
-    for kind in PULL_ORDER:
+    for kind in settings_of(road.run).kinds():
         road.bring_in(road.extract(kind, schema), schema, gate=False)
     road.market.runs.finish(road.run_id, "completed", now())
 
 
 @contextmanager
 def core_road(
-    folder: Path, market_url: str, *, connector: str = "", more: str = "", gate: bool = True, **settings: Any
+    folder: Path,
+    market_url: str,
+    *,
+    connector: str = "",
+    more: str = "",
+    gate: bool = True,
+    colleagues: Callable[[RunningSandbox], None] | None = None,
+    **settings: Any,
 ) -> Iterator[CoreRoad]:
-    """`connector`, `more`: lines of the configuration, see `pull_road`. `settings`: of the sandbox. Without the `gate` nothing is held, and
+    """`connector`, `more`: lines of the configuration, see `pull_road`. `settings`: of the sandbox. `colleagues`: do the same things in the
+    CRM each time, before the initial sync. Without the `gate` nothing is held, and
     a batch costs a quarter of a second less: for tests in which every record is good."""
     few = {"accounts": 8, "leads": 12, "contacts": 24, "opportunities": 5, "users": 4, "prospect_lists": 0, "campaigns": 0}
     chosen: dict[str, Any] = {"clock_fixed": 1_790_000_000.0, "nastiness": CALM, **few, **settings}
     more = more or "[gate]\nmin_rows_for_share = 1000000\n"
-    synced = market_kept((sorted(chosen.items(), key=repr), connector, more)) if chosen["clock_fixed"] else None
+    begun = (sorted(chosen.items(), key=repr), connector, more, colleagues and colleagues.__qualname__)
+    synced = market_kept(begun) if chosen["clock_fixed"] else None
     with start_sandbox(SugarSandboxSettings(**chosen)) as sandbox:
+        if colleagues is not None:
+            colleagues(sandbox)
         there = synced is not None and synced.give(market_url)
         with pull_road(folder, market_url, sandbox.url, connector=connector, more=more) as road:
             if not there:

@@ -58,7 +58,7 @@ class SugarCrm(SugarWriting):
 
     `url` is the instance with or without /rest/v11_24. `password` and `client_secret` are asked for whenever a login needs
     them. All threads and processes with the same `session_dir` share one session. `page_rows` is a wish: a server that
-    caps it is believed.
+    caps it is believed. `objects`: the modules of custom objects (CUST-1).
     """
 
     def __init__(
@@ -83,6 +83,7 @@ class SugarCrm(SugarWriting):
         sinks: SinkSettings | None = None,
         create_as: Kind = Kind.LEAD,
         daily_calls: int = 0,
+        objects: Mapping[Kind, str] | None = None,
     ) -> None:
         checked = checked_url(url, allow_plain_http=allow_plain_http)
         whose = f"{connector} {checked} {username}"
@@ -101,7 +102,8 @@ class SugarCrm(SugarWriting):
             client_secret=client_secret,
         )
         self._site = wire.root.removesuffix("/rest")
-        super().__init__(SugarApi(wire, session), wishes, SchemaMemory(session_dir, whose), daily, patience, sleep)
+        modules = {**MODULES, **(objects or {})}
+        super().__init__(SugarApi(wire, session), modules, wishes, SchemaMemory(session_dir, whose), daily, patience, sleep)
         self._contacts = OpportunityContacts(self._api, patience, sleep)
         self._members = ListMembers(self._api, page_rows, patience, sleep)
         self._connector = connector
@@ -124,18 +126,18 @@ class SugarCrm(SugarWriting):
 
     def probe(self, readable: Sequence[Kind], writable: Sequence[Kind]) -> Probe:
         """CONN-3. Also forgets that a login was refused before, so an operator can try again (CONN-4)."""
-        return probe(self._api, readable, writable, self._wishes.sinks, self.quota, datetime.now(UTC))
+        return probe(self._api, self._modules, readable, writable, self._wishes.sinks, self.quota, datetime.now(UTC))
 
     def describe(self, kinds: Sequence[Kind]) -> dict[Kind, ObjectSchema]:
         """One call for all kinds. AccessDenied for a module that the metadata do not show to this user."""
-        modules = metadata(self._api, [MODULES[kind] for kind in kinds])
-        if hidden := [MODULES[kind] for kind in kinds if MODULES[kind] not in modules]:
+        modules = metadata(self._api, [self._modules[kind] for kind in kinds])
+        if hidden := [self._modules[kind] for kind in kinds if self._modules[kind] not in modules]:
             raise AccessDenied(
                 f"user {self._api.session.username} does not see {', '.join(hidden)}",
                 where=f"connector {self._connector}",
                 todo=f"have an administrator of the CRM give {self._api.session.username} access to {', '.join(hidden)}",
             )
-        return {kind: schema_of(kind, modules[MODULES[kind]]) for kind in kinds}
+        return {kind: schema_of(kind, self._modules[kind], modules[self._modules[kind]]) for kind in kinds}
 
     def streams(self, request: ReadRequest) -> tuple[Stream, ...]:
         """Sixteen ranges of ids for everything, one stream for a window up to a day, one for named records. No call."""
@@ -157,7 +159,7 @@ class SugarCrm(SugarWriting):
     def count(self, kind: Kind, *, where: Filter = EVERYTHING, created_from: datetime | None = None) -> int:
         """Counts living records; one call."""
         asked = filter_of(where) + ([{"date_entered": {"$gte": stamp(created_from)}}] if created_from else [])
-        return self._counted(MODULES[kind], {"filter": asked})
+        return self._counted(self._modules[kind], {"filter": asked})
 
     def flagged_addresses(self, window: Window) -> tuple[FlaggedAddress, ...]:
         """An opt-out sits on the address, and moves the address's stamp only."""
@@ -173,11 +175,11 @@ class SugarCrm(SugarWriting):
         The flag `deleted` adds deleted records to the living, and whether one may filter by it depends on the release.
         """
         asked = [{"date_modified": {"$gte": stamp(since)}}]
-        with_deleted = self._counted(MODULES[kind], {"filter": asked, "deleted": True})
-        return max(0, with_deleted - self._counted(MODULES[kind], {"filter": asked}))
+        with_deleted = self._counted(self._modules[kind], {"filter": asked, "deleted": True})
+        return max(0, with_deleted - self._counted(self._modules[kind], {"filter": asked}))
 
     def place_of(self, kind: Kind, crm_id: str) -> str:
-        module = MODULES.get(kind)
+        module = self._modules.get(kind)
         return f"{self._site}/#{module}/{quote(crm_id, safe='')}" if module else ""
 
     def close(self) -> None:
@@ -208,7 +210,7 @@ class SugarCrm(SugarWriting):
             ) from refused
 
     def _page(self, request: ReadRequest, stream: str, position: str) -> Page:
-        module, place = MODULES[request.kind], place_of(position)
+        module, place = self._modules[request.kind], place_of(position)
         where = f"connector {self._connector}, {module}, stream {stream}"
         asked_rows = self._caps.get(module, self._page_rows)
         payload = {

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
 
 from adapters.crm.sugarcrm_probe_writing import writing_lines
-from adapters.crm.sugarcrm_schema import MODULES
 from adapters.crm.sugarcrm_session import SugarApi
 from sync.crm import CheckLine, Probe
 from sync.errors import AccessDenied, ContractBroken
@@ -35,6 +34,7 @@ class _MeBody(msgspec.Struct):
 
 def probe(
     api: SugarApi,
+    modules: Mapping[Kind, str],
     readable: Sequence[Kind],
     writable: Sequence[Kind],
     sinks: SinkSettings,
@@ -56,7 +56,7 @@ def probe(
         _clock(server_time, ours),
         _zone(zone, me.user_name),
         CheckLine(True, "API version", api.wire.version),
-        *_reading(api, readable),
+        *_reading(api, [modules[kind] for kind in readable]),
         *writing_lines(api, writable, sinks),
         CheckLine(True, "quota", "no quota" if left is None else f"{left.left:,} of {left.of:,} calls left today"),
     )
@@ -77,9 +77,8 @@ def _zone(zone: str, user: str) -> CheckLine:
     return CheckLine(True, "time zone", zone or "the CRM does not say", todo)
 
 
-def _reading(api: SugarApi, kinds: Sequence[Kind]) -> Iterator[CheckLine]:
-    for kind in kinds:
-        module = MODULES[kind]
+def _reading(api: SugarApi, modules: Sequence[str]) -> Iterator[CheckLine]:
+    for module in modules:
         payload = {"filter": [], "fields": "id", "max_num": 1}
         try:
             api.call("POST", f"{module}/filter", subject=module, payload=payload)

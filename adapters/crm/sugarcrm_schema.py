@@ -82,7 +82,7 @@ def fingerprint(api: SugarApi, modules: Sequence[str]) -> str:
     return found
 
 
-def schema_of(kind: Kind, module: dict[str, Any]) -> ObjectSchema:
+def schema_of(kind: Kind, name: str, module: dict[str, Any]) -> ObjectSchema:
     """The readable fields of one module of the metadata answer, by name and type. Opportunities also have a contact, by its link."""
     rights = _mapping(_mapping(module.get("acl")).get("fields"))
     fields = _mapping(module.get("fields"))
@@ -93,7 +93,7 @@ def schema_of(kind: Kind, module: dict[str, Any]) -> ObjectSchema:
         if isinstance(definition, dict) and _wanted(name, definition, _mapping(rights.get(name))) and not (linked and name == CONTACT.name)
     ]
     specs += [CONTACT] if linked else []
-    return ObjectSchema(kind, MODULES[kind], tuple(sorted(specs, key=lambda spec: (spec.name, spec.crm_type))))
+    return ObjectSchema(kind, name, tuple(sorted(specs, key=lambda spec: (spec.name, spec.crm_type))))
 
 
 def denied(module: dict[str, Any], action: str) -> bool:

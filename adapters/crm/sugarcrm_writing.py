@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from adapters.crm.sugarcrm_choices import SugarChoices
 from adapters.crm.sugarcrm_memory import DailyCalls, SchemaMemory
 from adapters.crm.sugarcrm_push import SugarPush
-from adapters.crm.sugarcrm_schema import MODULES, fingerprint
+from adapters.crm.sugarcrm_schema import fingerprint
 from adapters.crm.sugarcrm_session import SugarApi
 from adapters.crm.sugarcrm_writes import SugarWrites
 from adapters.http import PATIENT, Patience
@@ -37,6 +37,7 @@ class SugarWriting:
     def __init__(
         self,
         api: SugarApi,
+        modules: Mapping[Kind, str],
         wishes: PushWishes,
         memory: SchemaMemory,
         daily: DailyCalls | None,
@@ -44,6 +45,7 @@ class SugarWriting:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._api = api
+        self._modules = modules
         self._wishes = wishes
         self._memory = memory
         self._daily = daily
@@ -52,7 +54,7 @@ class SugarWriting:
 
     def fingerprint(self, kinds: Sequence[Kind]) -> str:
         """The hash of all metadata: one small call. It may change where `kinds` do not, never the other way round."""
-        found = fingerprint(self._api, [MODULES[kind] for kind in kinds])
+        found = fingerprint(self._api, [self._modules[kind] for kind in kinds])
         self._memory.saw(found)
         return found
 

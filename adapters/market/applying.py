@@ -8,8 +8,9 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, Select, and_, case, delete, exists, func, not_, or_, select, update
 
 from adapters.market.merging import merge_pairs
-from adapters.market.schema import contacts, metadata
+from adapters.market.schema import contacts
 from adapters.market.schema_books import crm_links, quarantine
+from adapters.market.schema_custom import table_of
 from adapters.market.schema_following import removals
 from sync.records import PEOPLE, PULL_ORDER, Kind
 
@@ -79,7 +80,7 @@ def _merge(connection: Connection, connector: str, kind: Kind, losers: dict[str,
 
 
 def _delete_rows(connection: Connection, kind: Kind, rows: list[int], now: datetime) -> int:
-    table = metadata.tables[kind.table]
+    table = table_of(kind.table)
     key = table.c[kind.key]
     statement = update(table).where(key.in_(rows), table.c.deleted_date.is_(None), ~held_in_scope(kind, key))
     return connection.execute(statement.values(deleted_date=now, updated_at=now)).rowcount
@@ -87,7 +88,7 @@ def _delete_rows(connection: Connection, kind: Kind, rows: list[int], now: datet
 
 def held_in_scope(kind: Kind, key: ColumnElement[int]) -> ColumnElement[bool]:
     """Whether some living record, in scope, of whatever connector, is linked to the row."""
-    kinds = [each.value for each in PULL_ORDER if each.table == kind.table]
+    kinds = [each.value for each in (*PULL_ORDER, kind) if each.table == kind.table]
     link = crm_links.c
     return exists().where(link.kind.in_(kinds), link.market_id == key, link.living, ~link.left_scope)
 

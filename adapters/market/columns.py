@@ -11,8 +11,8 @@ from sqlalchemy import Column, Connection, MetaData, Table, delete, insert, sele
 
 from adapters.market.database import Database
 from adapters.market.loading import is_lite, quote, run
-from adapters.market.schema import metadata
 from adapters.market.schema_books import field_catalogue
+from adapters.market.schema_custom import make_custom_table, table_of
 from adapters.market.types import column_type
 from adapters.market.widening import widen_column
 from sync.drift import ACTIVE as ACTIVE
@@ -94,6 +94,8 @@ class Catalogue:
 
 def add_entries(connection: Connection, entries: Sequence[CatalogueEntry], now: datetime) -> tuple[str, ...]:
     """`Catalogue.add` inside a transaction."""
+    for custom in sorted({entry.table for entry in entries if entry.kind.is_custom}):
+        make_custom_table(connection, custom)
     there = {table: _column_names(connection, table) for table in {entry.table for entry in entries}}
     made = tuple(f"{entry.table}.{entry.column}" for entry in entries if _make_column(connection, entry, there[entry.table]))
     _put(connection, entries, now)
@@ -121,14 +123,14 @@ def widen_entries(connection: Connection, table: str, column: str, new: ColumnTy
 
 def replicated(connection: Connection, table: str) -> dict[str, ColumnType]:
     query = select(field_catalogue).where(field_catalogue.c.market_table == table).order_by(field_catalogue.c.column_name)
-    fixed = metadata.tables[table].c
+    fixed = table_of(table).c
     rows = connection.execute(query).mappings().all()
     return {row["column_name"]: _type(row) for row in rows if row["column_name"] not in fixed}
 
 
 def current_table(connection: Connection, name: str) -> Table:
     """The table with its fixed columns and those of the catalogue."""
-    fixed = metadata.tables[name]
+    fixed = table_of(name)
     columns: list[Column[Any]] = [Column(column.name, column.type, primary_key=column.primary_key) for column in fixed.c]
     columns += [Column(column, column_type(type_), quote=True) for column, type_ in replicated(connection, name).items()]
     return Table(name, MetaData(), *columns)

@@ -24,8 +24,8 @@ from adapters.market.merging import merge_people, part_people
 from adapters.market.policies import UpdatePolicy as UpdatePolicy
 from adapters.market.policies import written_value
 from adapters.market.removals import CHANGES, note_removals
-from adapters.market.schema import metadata
 from adapters.market.schema_books import consent_ledger, cursors, key_sequences, outbox, parcels
+from adapters.market.schema_custom import table_of
 from adapters.market.scope import leave_scope
 from adapters.market.waiting import link_waiting
 from adapters.market.watch import guard_addresses
@@ -212,8 +212,8 @@ class Commit:
 
 def _searched(table: str) -> list[str]:
     """The columns that queries search by; statistics of all the others would cost a second per commit."""
-    indexed = {column.name for index in metadata.tables[table].indexes for column in index.columns}
-    return sorted(indexed | set(metadata.tables[table].primary_key.columns.keys()))
+    indexed = {column.name for index in table_of(table).indexes for column in index.columns}
+    return sorted(indexed | set(table_of(table).primary_key.columns.keys()))
 
 
 @contextmanager

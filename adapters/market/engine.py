@@ -21,6 +21,7 @@ from adapters.market.locking import holding_lock
 from adapters.market.lookup import Lookup
 from adapters.market.marketing import Marketing
 from adapters.market.mass_delete import MassDelete
+from adapters.market.merge_rows import MergeRows
 from adapters.market.outbox import Outbox
 from adapters.market.purge import PurgeCounts, purge
 from adapters.market.quarantine import Quarantine
@@ -51,6 +52,7 @@ class Market:
         self.lists = Lists(database)
         self.marketing = Marketing(database)
         self.mass_delete = MassDelete(database)
+        self.merge_rows = MergeRows(database)
         self.outbox = Outbox(database)
         self.quarantine = Quarantine(database)
         self.removals = Removals(database)

@@ -20,8 +20,9 @@ from adapters.market.consent_facts import opt_out_acknowledged_at, opt_out_pendi
 from adapters.market.database import Database
 from adapters.market.loading import incoming
 from adapters.market.merging import own_row
-from adapters.market.schema import accounts, contacts, metadata, users
+from adapters.market.schema import accounts, contacts, users
 from adapters.market.schema_books import crm_links
+from adapters.market.schema_custom import table_of
 from sync.records import PEOPLE, Kind, Rows
 
 _LINK_COLUMNS = (
@@ -117,9 +118,9 @@ class Lookup:
         return _once(found, arrow_schema(select(*_HOLD)))
 
     def rows(self, table: str, market_ids: Rows) -> pa.Table:
-        """Keys of users, accounts or opportunities → (market_id, deleted_date, do_not_pull); users are never barred (DEL-7)."""
-        columns = metadata.tables[table].c
-        key = next(iter(metadata.tables[table].primary_key.columns))
+        """Keys of rows, not of people → (market_id, deleted_date, do_not_pull); users are never barred (DEL-7)."""
+        columns = table_of(table).c
+        key = next(iter(table_of(table).primary_key.columns))
         barred = columns.get("do_not_pull", literal(False)).label("do_not_pull")
         return self._by_key([key.label("market_id"), columns.deleted_date, barred], key, market_ids)
 

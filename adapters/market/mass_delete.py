@@ -96,6 +96,8 @@ def note_deletion(connection: Connection, *, run_id: str, what: str, now: dateti
 
 def refuse_deleting_by(report: SavedReport) -> None:
     """Raises ConfigError for a report that is made for looking only."""
+    if report.of.is_activity:
+        raise ConfigError(f"a report of {report.of} deletes nothing: activity stays", where=f"{report.place}.of", todo="it can be listed")
     if not report.conditions:
         raise ConfigError("a report without conditions deletes nothing: every row would go", where=report.place, todo="add a condition")
     if report.limit is not None or report.include_deleted:

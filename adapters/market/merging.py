@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, false, func, insert, literal, or_, select, true, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, bindparam, case, false, func, insert, literal, or_, select, true, update
 
 from adapters.market.lists import move_members
 from adapters.market.outbox_merging import move_activity
 from adapters.market.schema import contacts, opportunities
 from adapters.market.schema_books import consent_ledger, crm_links, outbox
+from adapters.market.schema_custom import custom_tables
 from adapters.market.types import BIGINT, INSTANT, KEY
 from adapters.market.unsubscribing import queue_for_others
 from sync.records import Kind, Rows
@@ -34,7 +35,8 @@ def merge_pairs(connection: Connection, pairs: dict[int, int], who: str, now: da
     ends = {loser: _end(connection, loser, pairs) for loser in pairs}
     moves: list[dict[str, Any]] = [{"loser": loser, "winner": winner, "now": now} for loser, winner in ends.items() if loser != winner]
     moves = [move for move in moves if not _is_merged(connection, move)]
-    statements = (*_consent(who), *_references(), _farewell())
+    children = (opportunities, *custom_tables(connection)) if moves else ()
+    statements = (*_consent(who), *_references(children), _farewell())
     for move in moves:  # one after the other: a winner that the first loser put out is out for the second
         for statement in statements:
             connection.execute(statement, move)
@@ -87,12 +89,12 @@ def _consent(who: str) -> tuple[Any, Any]:
     return insert(consent_ledger).from_select(columns, entry), opted_out
 
 
-def _references() -> tuple[Any, ...]:
-    """Links and opportunities. The ledger stays: it is history."""
+def _references(children: tuple[Table, ...]) -> tuple[Any, ...]:
+    """Links, and the tables whose rows belong to a person. The ledger stays: it is history."""
     links = update(crm_links).where(crm_links.c.market_id == _LOSER, or_(*(crm_links.c.kind == kind for kind in _PEOPLE)))
     return (
         links.values(market_id=_WINNER, origin=false()),  # the loser's record did not make the winner's row
-        update(opportunities).where(opportunities.c.contact_id == _LOSER).values(contact_id=_WINNER, updated_at=_NOW),
+        *(update(child).where(child.c.contact_id == _LOSER).values(contact_id=_WINNER, updated_at=_NOW) for child in children),
         move_members(_LOSER, _WINNER, _PEOPLE),
         update(contacts).where(contacts.c.merged_into == _LOSER).values(merged_into=_WINNER),
     )
@@ -126,11 +128,16 @@ def part_people(connection: Connection, connector: str, kind: Kind, rows: Rows, 
     pairs = [{"record": record, "row": int(row), "now": now} for batch in rows.tuples() for record, row in batch]
     record, row = bindparam("record", type_=KEY), bindparam("row", type_=BIGINT)
     waits = (outbox.c.connector == connector) & (outbox.c.crm_kind == kind.value) & (outbox.c.crm_id == record)
-    named = (opportunities.c.connector == connector) & (opportunities.c.contact_ref == record)
+    children = (opportunities, *custom_tables(connection)) if pairs else ()
     winner = select(contacts.c.merged_into).where(contacts.c.contact_id == row).scalar_subquery()
     statements = (
         update(outbox).where(waits).values(contact_id=row),
-        update(opportunities).where(opportunities.c.contact_id == winner, named).values(contact_id=row, updated_at=_NOW),
+        *(
+            update(child)
+            .where(child.c.contact_id == winner, child.c.connector == connector, child.c.contact_ref == record)
+            .values(contact_id=row, updated_at=_NOW)
+            for child in children
+        ),
         update(contacts).where(contacts.c.contact_id == row).values(merged_into=None, updated_at=_NOW),
     )
     for pair in pairs:

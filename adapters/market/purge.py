@@ -12,8 +12,9 @@ from sqlalchemy import Column, Connection, Select, Table, and_, delete, func, or
 
 from adapters.market.consent_facts import OPT_OUT
 from adapters.market.database import Database
-from adapters.market.schema import NO_COMPANY, accounts, contacts, opportunities, users
+from adapters.market.schema import NO_COMPANY, accounts, contacts, metadata, opportunities
 from adapters.market.schema_books import crm_links, cursors, field_catalogue, findings, outbox, parcels, quarantine
+from adapters.market.schema_custom import custom_tables
 from adapters.market.schema_following import backfills, brakes, removals, schema_states, slices
 from adapters.market.schema_lists import marketing_list_members, marketing_lists
 from adapters.market.watch import Watched, put_on_watch
@@ -58,8 +59,9 @@ def purge(database: Database, connector: str, *, who: str, now: datetime) -> Pur
     with database.writing(bulk=True) as connection:
         guarded = put_on_watch(connection, list(_opted_out(connection, connector, who, now)))
         _drop_waiting(connection, connector)
-        for name in _TABLES:
-            removed[name], kept[name] = _purge_table(connection, name, connector, now)
+        custom = custom_tables(connection)
+        for table in (*custom, *(metadata.tables[name] for name in _TABLES)):
+            removed[table.name], kept[table.name] = _purge_table(connection, table, custom, connector, now)
         own_lists = select(marketing_lists.c.list_id).where(marketing_lists.c.connector == connector)
         connection.execute(delete(marketing_list_members).where(marketing_list_members.c.list_id.in_(own_lists)))
         for book in _BOOKS:
@@ -77,7 +79,7 @@ def _drop_waiting(connection: Connection, connector: str) -> None:
 
 def _own(table: Table, connector: str) -> Select[Any]:
     """Keys of the rows that go."""
-    kinds = _TABLES[table.name]
+    kinds = _kinds(table)
     mine = select(crm_links.c.market_id).where(crm_links.c.connector == connector, crm_links.c.kind.in_(kinds))
     others = select(crm_links.c.market_id).where(crm_links.c.connector != connector, crm_links.c.kind.in_(kinds))
     key = _key(table)
@@ -94,29 +96,33 @@ def _key(table: Table) -> Column[Any]:
     return next(iter(table.primary_key.columns))
 
 
-def _purge_table(connection: Connection, name: str, connector: str, now: datetime) -> tuple[int, int]:
-    table = {t.name: t for t in (users, accounts, contacts, opportunities)}[name]
+def _kinds(table: Table) -> list[str]:
+    return _TABLES.get(table.name, [table.name])
+
+
+def _purge_table(connection: Connection, table: Table, custom: tuple[Table, ...], connector: str, now: datetime) -> tuple[int, int]:
     own = _own(table, connector)
     linked = select(func.count(crm_links.c.market_id.distinct())).where(
-        crm_links.c.connector == connector, crm_links.c.kind.in_(_TABLES[name]), crm_links.c.market_id.not_in(own)
+        crm_links.c.connector == connector, crm_links.c.kind.in_(_kinds(table)), crm_links.c.market_id.not_in(own)
     )
     kept = int(connection.execute(linked).scalar_one())
-    _forget_references(connection, name, own, now)
+    _forget_references(connection, table.name, custom, own, now)
     removed = connection.execute(delete(table).where(_key(table).in_(own))).rowcount
     nobody = {"connector": None, "crm_id": None, "crm_created_at": None, "crm_modified_at": None, "updated_at": now}
     connection.execute(update(table).where(table.c.connector == connector).values(nobody))
     return removed, kept
 
 
-def _forget_references(connection: Connection, name: str, own: Select[Any], now: datetime) -> None:
+def _forget_references(connection: Connection, name: str, custom: tuple[Table, ...], own: Select[Any], now: datetime) -> None:
     """Rows that stay must not name rows that go."""
+    children = (opportunities, *custom)
     for table, column, parent, empty in (
-        (opportunities, "contact_id", "contacts", None),
-        (opportunities, "account_id", "accounts", NO_COMPANY),
+        *((child, "contact_id", "contacts", None) for child in children),
+        *((child, "account_id", "accounts", NO_COMPANY) for child in children),
+        *((child, "owner_id", "users", None) for child in children),
         (contacts, "account_id", "accounts", NO_COMPANY),
         (contacts, "owner_id", "users", None),
         (accounts, "owner_id", "users", None),
-        (opportunities, "owner_id", "users", None),
     ):
         if parent == name:
             connection.execute(update(table).where(table.c[column].in_(own)).values({column: empty, "updated_at": now}))

@@ -19,7 +19,7 @@ from sqlalchemy.sql.expression import ClauseElement, Executable
 from adapters.market.database import Database
 from adapters.market.loading import is_lite
 from adapters.market.saved_reports_sql import Asking, known_columns, living
-from adapters.market.schema import metadata
+from adapters.market.schema_custom import table_of
 from sync.errors import ConfigError
 from sync.saved_report_fields import report_mistakes
 from sync.saved_report_words import in_words
@@ -71,7 +71,7 @@ class SavedReports:
 
     @contextmanager
     def _asking(self, report: SavedReport, now: datetime) -> Iterator[tuple[Connection, Asking]]:
-        with self._database.reading() as connection, _read_only(connection):
+        with self._database.reading() as connection, read_only(connection):
             asking = Asking(connection, now)
             refuse_impossible(connection, [report])
             yield connection, asking
@@ -92,10 +92,10 @@ def refuse_impossible(connection: Connection, reports: Sequence[SavedReport]) ->
 
 def preview_of(connection: Connection, asking: Asking, report: SavedReport, limits: BrakeLimits | None = None) -> Preview:
     """In the caller's transaction. Costs nothing more than the condition when no row meets it."""
-    by_type = connection.execute(asking.grouped(report, _TYPE[report.of])).all()
+    by_type = connection.execute(asking.grouped(report, _TYPE.get(report.of, "connector"))).all()
     if not by_type:
         return Preview(report.name, report.of, 0, 0)
-    types = tuple((word or _NO_TYPE[report.of], int(rows)) for word, rows in by_type)
+    types = tuple((word or _NO_TYPE.get(report.of, "made in Market"), int(rows)) for word, rows in by_type)
     examples = connection.execute(asking.examples(report, _EXAMPLES)).all()
     named = tuple(crm_id or f"{report.of.key} {key}" for key, crm_id in examples)
     rows = sum(rows for _, rows in types)
@@ -108,13 +108,14 @@ def count_rows(connection: Connection, query: Select[Any]) -> int:
 
 
 def _living_rows(connection: Connection, of: Of, most: int | None) -> int:
-    table = metadata.tables[of.table]
+    table = table_of(of.table)
     query = select(table.c[of.key]).where(*living(table, of))
     return count_rows(connection, query if most is None else query.limit(most))
 
 
 @contextmanager
-def _read_only(connection: Connection) -> Iterator[None]:
+def read_only(connection: Connection) -> Iterator[None]:
+    """Until the block ends the database itself refuses to write."""
     if not is_lite(connection):
         connection.exec_driver_sql("SET TRANSACTION READ ONLY")
         yield

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, case, cast, collate, func, literal, or_, true
+from sqlalchemy import ColumnElement, Connection, and_, case, cast, collate, func, literal, or_, true
 from sqlalchemy.types import REAL, TypeEngine
 
 from adapters.market.types import BIGINT, BOOLEAN, DATE, DECIMAL, INSTANT, TEXT
@@ -48,7 +48,7 @@ class Comparing:
         """Every operator that is no negation of another one."""
         if term.op == "is_null":
             return column.is_(None) if type_ in _BOUND else or_(column.is_(None), column == literal("", TEXT))
-        if term.op in ("older_than_days", "newer_than_days"):
+        if term.op in ("older_than_days", "newer_than_days", "in_next_days"):
             return self._aged(column, type_, term)
         values = [typed(type_, each) for each in term.value] if isinstance(term.value, tuple) else [typed(type_, only(term))]
         if term.op in ("starts", "contains"):
@@ -74,8 +74,13 @@ class Comparing:
         return column if self.lite or type_ in _BOUND else collate(column, "C")
 
     def _aged(self, column: ColumnElement[Any], type_: ValueType, term: Term) -> Clause:
-        edge = self.now - timedelta(days=days(only(term)))
-        bound = literal(edge.date(), DATE) if type_ is ValueType.DATE else literal(edge, INSTANT)
+        def at(edge: datetime) -> ColumnElement[Any]:
+            return literal(edge.date(), DATE) if type_ is ValueType.DATE else literal(edge, INSTANT)
+
+        away = timedelta(days=days(only(term)))
+        if term.op == "in_next_days":
+            return and_(column >= at(self.now), column <= at(self.now + away))
+        bound = at(self.now - away)
         return column < bound if term.op == "older_than_days" else column >= bound
 
     def _partly(self, column: ColumnElement[Any], op: str, text: str) -> Clause:

@@ -16,11 +16,14 @@ from adapters.market.loading import is_lite
 from adapters.market.saved_reports_compare import Clause, Comparing, negated, only, teach
 from adapters.market.schema import NO_COMPANY
 from adapters.market.schema_books import guarded_watch
+from adapters.market.schema_custom import custom_tables
 from adapters.market.schema_lists import marketing_list_members, marketing_lists
 from adapters.market.types import TEXT
-from sync.columns import FIXED_COLUMNS
+from sync.activity_columns import ACTIVITY_COLUMNS
+from sync.columns import CUSTOM_COLUMNS, FIXED_COLUMNS
 from sync.fields import ValueType
-from sync.saved_report_fields import COUNTED, DEFAULT_COLUMNS, From, Known, Source, find
+from sync.saved_report_fields import From, Known, Source, find
+from sync.saved_report_relations import child, default_columns
 from sync.saved_reports import Group, Of, Part, SavedReport, Term
 
 _NEGATED = {"not_equals": "equals", "not_in": "in", "not_null": "is_null"}
@@ -32,31 +35,44 @@ _LEADS_TO = {
     "account": ("accounts", "account_id", "account_id"),
     "owner": ("users", "owner_id", "user_id"),
     "person": ("contacts", "contact_id", "contact_id"),
+    "campaign": ("campaigns", "campaign_id", "campaign_id"),
+    "page": ("landing_pages", "page_id", "page_id"),
+    "event": ("marketing_events", "marketing_event_id", "marketing_event_id"),
+    "profile": ("scoring_profiles", "profile_id", "profile_id"),
+    "visit": ("web_visits", "visit_id", "visit_id"),
 }
 """Relation → table, our column, its column."""
 
 
-def living(row: FromClause, of: Of) -> list[Clause]:
-    """Neither deleted nor merged away, and not the account that everybody without one belongs to (PULL-6)."""
-    clauses: list[Clause] = [row.c.deleted_date.is_(None)]
-    if "merged_into" in row.c:
-        clauses.append(row.c.merged_into.is_(None))
+_WHAT = {Of.OPENS: "open", Of.CLICKS: "click"}
+
+
+def there(row: FromClause, of: Of) -> list[Clause]:
+    """The rows of the table that are meant: not the account that everybody without one belongs to (PULL-6), and of events one sort."""
     if of is Of.ACCOUNTS:
-        clauses.append(row.c.account_id != NO_COMPANY)
-    return clauses
+        return [row.c.account_id != NO_COMPANY]
+    return [row.c.what == literal(_WHAT[of], TEXT)] if of in _WHAT else []
+
+
+def living(row: FromClause, of: Of) -> list[Clause]:
+    """Those that are neither deleted nor merged away; activity never is."""
+    gone = [row.c[name].is_(None) for name in ("deleted_date", "merged_into") if name in row.c]
+    return [*gone, *there(row, of)]
 
 
 def listed_columns(report: SavedReport) -> tuple[str, ...]:
     """What the report lists of each row."""
-    return report.columns or DEFAULT_COLUMNS[report.of]
+    return report.columns or default_columns(report.of)
 
 
 def known_columns(connection: Connection) -> Known:
     """The tables that a report can reach, with the columns that they have now."""
+    custom = {table.name: CUSTOM_COLUMNS for table in custom_tables(connection)}
     tables = {
         table: {name: type_.value for name, type_ in {**replicated(connection, table), **columns}.items()}
-        for table, columns in FIXED_COLUMNS.items()
+        for table, columns in {**FIXED_COLUMNS, **custom}.items()
     }
+    tables |= {table: {name: type_.value for name, type_ in columns.items()} for table, columns in ACTIVITY_COLUMNS.items()}
     return Known(tables, whole=True)
 
 
@@ -80,14 +96,26 @@ class Asking:
         scope, where = self._asked(report)
         return select(scope.row.c[report.of.key]).select_from(scope.source()).where(*where)
 
-    def rows(self, report: SavedReport, limit: int | None = None) -> Select[Any]:
-        """The report's columns in its order; rows that are equal in it by their key. `limit` takes the place of the report's own."""
+    def rows(self, report: SavedReport, limit: int | None = None, *, person: int | None = None) -> Select[Any]:
+        """The report's columns in its order; rows that are equal in it by their key. `limit` takes the place of the report's own.
+
+        `person`: only the rows that are this person's, their account's, or belong to them (CUST-3).
+        """
         scope, where = self._asked(report)
+        if person is not None:
+            where = [self._of_person(scope, person), *where]
         listed = [self._value(scope, name) for name in listed_columns(report)]
         order = [self._order(scope, name) for name in report.order_by]
-        query = select(*listed).select_from(scope.source()).where(*where).order_by(*order, scope.row.c[report.of.key])
+        query = select(*listed).select_from(scope.source()).where(*where).order_by(*order, *(scope.row.c[key] for key in report.of.order))
         most = report.limit if limit is None else limit
         return query if most is None else query.limit(most)
+
+    def _of_person(self, scope: _Scope, person: int) -> Clause:
+        if scope.of is not Of.ACCOUNTS:
+            clause: Clause = scope.row.c.contact_id == person
+            return clause
+        own = self.alias("contacts", "belongs_to")
+        return scope.row.c.account_id.in_(select(own.c.account_id).where(own.c.contact_id == person))
 
     def grouped(self, report: SavedReport, column: str) -> Select[Any]:
         """(value of the column, rows), most rows first."""
@@ -111,14 +139,13 @@ class Asking:
 
     def children(self, of: Of, where: tuple[Part, ...]) -> tuple[_Scope, list[Clause]]:
         """Living rows that meet all of `where`."""
-        child = _Scope(self, of)
-        return child, [*living(child.row, of), *(self._part(child, part) for part in where)]
+        scope = _Scope(self, of)
+        return scope, [*living(scope.row, of), *(self._part(scope, part) for part in where)]
 
     def _asked(self, report: SavedReport) -> tuple[_Scope, list[Clause]]:
         self._aliases = {}
         scope = _Scope(self, report.of)
-        there = [scope.row.c.account_id != NO_COMPANY] if report.of is Of.ACCOUNTS else []
-        where = there if report.include_deleted else living(scope.row, report.of)
+        where = (there if report.include_deleted else living)(scope.row, report.of)
         return scope, [*where, *self._group(scope, report.conditions)]
 
     def _group(self, scope: _Scope, group: Group) -> list[Clause]:
@@ -208,9 +235,11 @@ class _Scope:
 
     def children(self, source: Source, where: tuple[Part, ...]) -> Select[Any]:
         """A correlated query of the living rows that hang on this one."""
-        child, clauses = self._asking.children(COUNTED[self.of][source.relation], where)
-        mine = child.row.c[self.of.key] == self.row.c[self.of.key]
-        return select(child.row.c[child.of.key]).select_from(child.source()).where(mine, *clauses).correlate(self.row)
+        of = child(self.of, source.relation, self._asking.known)
+        assert of is not None, source.relation
+        own, clauses = self._asking.children(of, where)
+        mine = own.row.c[self.of.key] == self.row.c[self.of.key]
+        return select(own.row.c[own.of.key]).select_from(own.source()).where(mine, *clauses).correlate(self.row)
 
     def count(self, source: Source, where: tuple[Part, ...]) -> ColumnElement[int]:
         """How many there are."""

@@ -33,7 +33,7 @@ def _key(name: str) -> Column[Any]:
     return col(name, BIGINT, "the Market's own key; never given twice", primary_key=True, autoincrement=False)
 
 
-def _crm() -> list[Column[Any]]:
+def crm_columns() -> list[Column[Any]]:
     return [
         col("connector", KEY, "name of the connector whose record owns this row; null: made in Market"),
         col("crm_id", KEY, "the CRM's key of the record that owns this row; all linked records stand in crm_links"),
@@ -49,7 +49,7 @@ def stamp_columns() -> list[Column[Any]]:
     ]
 
 
-def _owner() -> list[Column[Any]]:
+def owner_columns() -> list[Column[Any]]:
     return [
         col("owner_id", BIGINT, "users.user_id of the owner; null: nobody, or not known yet (PULL-7)"),
         col("owner_ref", KEY, "the owner's id in the CRM"),
@@ -61,6 +61,13 @@ def life_columns() -> list[Column[Any]]:
         col("left_scope", INSTANT, "since when the record no longer meets the sync filter, UTC (FILT-2)"),
         col("deleted_date", INSTANT, "set: deleted, not to be counted, mailed or listed (DEL-1), UTC"),
         col("do_not_pull", BOOLEAN, "true: deleted for good, a change in the CRM does not bring it back (DEL-7)"),
+    ]
+
+
+def account_reference() -> list[Column[Any]]:
+    return [
+        col("account_id", BIGINT, "accounts.account_id; 1 is 'No Company'", server_default=text(str(NO_COMPANY))),
+        col("account_ref", KEY, "the account's id in the CRM"),
     ]
 
 
@@ -76,7 +83,7 @@ users = Table(
     "users",
     metadata,
     _key("user_id"),
-    *_crm(),
+    *crm_columns(),
     *_texts("user_name", "first_name", "last_name", "email"),
     col("email_key", KEY, "email, trimmed and in lower case; unique: what users are matched by (INIT-4)"),
     *_texts("title", "phone"),
@@ -91,10 +98,10 @@ accounts = Table(
     "accounts",
     metadata,
     _key("account_id"),
-    *_crm(),
+    *crm_columns(),
     col("account_name", TEXT, "name of the company"),
     col("account_name_key", KEY, "account_name, trimmed and in lower case: what a lead's company is compared with (PULL-6)"),
-    *_owner(),
+    *owner_columns(),
     *_texts("billing_street", "billing_city", "billing_state", "billing_zip", "billing_country"),
     *_texts("shipping_street", "shipping_city", "shipping_state", "shipping_zip", "shipping_country"),
     *_texts("phone", "fax", "industry", "type", "rating", "ownership", "sic", "ticker", "url", "employees", "description"),
@@ -110,7 +117,7 @@ contacts = Table(
     metadata,
     _key("contact_id"),
     col("crm_type", TEXT, "what owns this row in the CRM: Lead, Contact or Candidate; null: made in Market"),
-    *_crm(),
+    *crm_columns(),
     *_texts("first_name", "last_name"),
     col("email", TEXT, "primary address, as it was typed"),
     col("email_key", KEY, "email, trimmed and in lower case: what people are matched by (MATCH-2)"),
@@ -124,7 +131,7 @@ contacts = Table(
     *_texts("lead_source", "mailing_street", "mailing_city", "mailing_state", "mailing_zip", "mailing_country"),
     col("account_id", BIGINT, "accounts.account_id; 1 is 'No Company'", nullable=False, server_default=text(str(NO_COMPANY))),
     col("account_ref", KEY, "the account's id in the CRM, also while that account has not arrived (PULL-6)"),
-    *_owner(),
+    *owner_columns(),
     col("converted", BOOLEAN, "true: this lead was converted in the CRM (MATCH-7)"),
     *life_columns(),
     _merged(),
@@ -138,11 +145,10 @@ opportunities = Table(
     _key("opportunity_id"),
     col("connector", KEY, "name of the connector whose record owns this row"),
     col("crm_id", KEY, "the CRM's key of that record"),
-    col("account_id", BIGINT, "accounts.account_id; 1 is 'No Company'", server_default=text(str(NO_COMPANY))),
-    col("account_ref", KEY, "the account's id in the CRM"),
+    *account_reference(),
     col("contact_id", BIGINT, "contacts.contact_id of the first person; null: none, or not here yet"),
     col("contact_ref", KEY, "that person's id in the CRM"),
-    *_owner(),
+    *owner_columns(),
     *_texts("opportunity_name", "description", "stage"),
     col("amount", DECIMAL, "in `currency`, exact"),
     col("currency", TEXT, "as the CRM names it"),
@@ -159,25 +165,26 @@ opportunities = Table(
 )
 
 
-def _waiting(table: Table, ref: str, still: Any, name: str) -> None:
+def waiting_index(table: Table, ref: str, column: str, name: str) -> None:
     """An index of only those rows whose reference has not arrived: looking for them costs nothing when nothing waits."""
+    still = table.c[column] == NO_COMPANY if column == "account_id" else table.c[column].is_(None)
     where = table.c[ref].is_not(None) & still
     Index(name, table.c.connector, table.c[ref], postgresql_where=where, sqlite_where=where)
 
 
 Index("ix_contacts_email_key", contacts.c.email_key)
 Index("ix_contacts_account_id", contacts.c.account_id)
-_waiting(contacts, "account_ref", contacts.c.account_id == NO_COMPANY, "ix_contacts_waiting_account")
+waiting_index(contacts, "account_ref", "account_id", "ix_contacts_waiting_account")
 _by_company = (contacts.c.account_id == NO_COMPANY) & contacts.c.account_ref.is_(None) & contacts.c.company.is_not(None)
 # PostgreSQL looks the folded name up; SQLite, whose lower() is not enough, reads this index alone from end to end.
 Index("ix_contacts_waiting_company", func.lower(func.btrim(contacts.c.company)), postgresql_where=_by_company).ddl_if("postgresql")
 Index("ix_contacts_waiting_company", contacts.c.company, sqlite_where=_by_company).ddl_if("sqlite")
 _merged_away = contacts.c.merged_into.is_not(None)
 Index("ix_contacts_merged_into", contacts.c.merged_into, postgresql_where=_merged_away, sqlite_where=_merged_away)
-_waiting(contacts, "owner_ref", contacts.c.owner_id.is_(None), "ix_contacts_waiting_owner")
-_waiting(accounts, "owner_ref", accounts.c.owner_id.is_(None), "ix_accounts_waiting_owner")
-_waiting(opportunities, "account_ref", opportunities.c.account_id == NO_COMPANY, "ix_opportunities_waiting_account")
-_waiting(opportunities, "contact_ref", opportunities.c.contact_id.is_(None), "ix_opportunities_waiting_contact")
-_waiting(opportunities, "owner_ref", opportunities.c.owner_id.is_(None), "ix_opportunities_waiting_owner")
+waiting_index(contacts, "owner_ref", "owner_id", "ix_contacts_waiting_owner")
+waiting_index(accounts, "owner_ref", "owner_id", "ix_accounts_waiting_owner")
+waiting_index(opportunities, "account_ref", "account_id", "ix_opportunities_waiting_account")
+waiting_index(opportunities, "contact_ref", "contact_id", "ix_opportunities_waiting_contact")
+waiting_index(opportunities, "owner_ref", "owner_id", "ix_opportunities_waiting_owner")
 Index("ix_opportunities_account_id", opportunities.c.account_id)
 Index("ix_opportunities_contact_id", opportunities.c.contact_id)

@@ -10,8 +10,8 @@ from sqlalchemy import Connection, select, update
 from adapters.market.applying import held_in_scope
 from adapters.market.database import Database
 from adapters.market.removals import FILTER, note_removals
-from adapters.market.schema import metadata
 from adapters.market.schema_books import crm_links
+from adapters.market.schema_custom import table_of
 from sync.records import Kind, Removal
 from sync.settings import LeftScope
 
@@ -49,7 +49,7 @@ def leave_scope(
 
 
 def _mark(connection: Connection, kind: Kind, rows: list[int], now: datetime) -> None:
-    table = metadata.tables[kind.table]
+    table = table_of(kind.table)
     if "left_scope" not in table.c or not rows:
         return
     key = table.c[kind.key]

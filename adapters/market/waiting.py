@@ -11,22 +11,34 @@ from sqlalchemy import ColumnElement, Connection, Table, and_, func, or_, select
 from adapters.market.loading import is_lite
 from adapters.market.schema import NO_COMPANY, accounts, contacts, opportunities
 from adapters.market.schema_books import crm_links
+from adapters.market.schema_custom import custom_tables
 from sync.records import Kind
 
+_Reference = tuple[Table, str, str, tuple[Kind, ...]]
+
+
+def _of_children(table: Table) -> tuple[_Reference, ...]:
+    """Of a table whose rows belong to an account and to a person."""
+    return (
+        (table, "account_ref", "account_id", (Kind.ACCOUNT,)),
+        (table, "owner_ref", "owner_id", (Kind.USER,)),
+        (table, "contact_ref", "contact_id", (Kind.CONTACT, Kind.LEAD)),
+    )
+
+
 # table, reference, column to fill, kinds that it may name (the first that is found wins)
-_REFERENCES: tuple[tuple[Table, str, str, tuple[Kind, ...]], ...] = (
+_REFERENCES: tuple[_Reference, ...] = (
     (contacts, "account_ref", "account_id", (Kind.ACCOUNT,)),
     (contacts, "owner_ref", "owner_id", (Kind.USER,)),
     (accounts, "owner_ref", "owner_id", (Kind.USER,)),
-    (opportunities, "account_ref", "account_id", (Kind.ACCOUNT,)),
-    (opportunities, "owner_ref", "owner_id", (Kind.USER,)),
-    (opportunities, "contact_ref", "contact_id", (Kind.CONTACT, Kind.LEAD)),
+    *_of_children(opportunities),
 )
 
 
 def link_waiting(connection: Connection, new_accounts: Sequence[tuple[int, int]], now: datetime) -> int:
     """`new_accounts`: ranges of account_id, ends included, that are new or renamed. → how many rows were linked."""
-    linked = sum(_link(connection, table, ref, column, kind, now) for table, ref, column, kinds in _REFERENCES for kind in kinds)
+    references = (*_REFERENCES, *(each for table in custom_tables(connection) for each in _of_children(table)))
+    linked = sum(_link(connection, table, ref, column, kind, now) for table, ref, column, kinds in references for kind in kinds)
     return linked + (_link_by_company(connection, new_accounts, now) if new_accounts else 0)
 
 

@@ -71,7 +71,7 @@ def _staged_columns(readings: Sequence[Reading], kind: Kind) -> tuple[Column, ..
     names = {column.name for column in columns}
     rules = _people_columns(kind) if kind in PEOPLE else _key_columns(readings, kind)
     read = {reading.column for reading in readings}
-    references = [Column(name, f"plan.{name}", "BIGINT") for name in _REFERENCES[kind] if read & _NAMED_BY[name]]
+    references = [Column(name, f"plan.{name}", "BIGINT") for name in _REFERENCES.get(kind, _OF_CHILDREN) if read & _NAMED_BY[name]]
     return tuple(columns + [column for column in (*rules, *references) if column.name not in names])
 
 
@@ -80,9 +80,9 @@ _REFERENCES: dict[Kind, tuple[str, ...]] = {
     Kind.ACCOUNT: ("owner_id",),
     Kind.LEAD: ("account_id", "owner_id"),
     Kind.CONTACT: ("account_id", "owner_id"),
-    Kind.OPPORTUNITY: ("account_id", "contact_id", "owner_id"),
     Kind.LIST: (),
 }
+_OF_CHILDREN = ("account_id", "contact_id", "owner_id")  # of opportunities and custom objects
 
 # A field that the CRM no longer shows must not unlink anybody (PULL-4).
 _NAMED_BY = {"owner_id": {"owner_ref"}, "account_id": {"account_ref", "company"}, "contact_id": {"contact_ref"}}

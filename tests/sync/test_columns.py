@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.market.schema import metadata
-from sync.columns import FIXED_COLUMNS, MANAGED, POINTERS, STANDARD, Change, reserved_columns, widens, wider
+from adapters.market.schema_custom import table_of
+from sync.columns import CUSTOM_COLUMNS, FIXED_COLUMNS, MANAGED, POINTERS, STANDARD, Change, fixed_columns, reserved_columns, widens, wider
 from sync.fields import BOOLEAN, DATE, DECIMAL, INSTANT, INTEGER, JSON, LIST, TEXT, TIME, ColumnType, ValueType
 
 
@@ -86,6 +87,11 @@ def test_init_3_the_fixed_columns_are_those_that_the_market_has(table: str) -> N
     assert set(FIXED_COLUMNS[table]) == set(metadata.tables[table].columns.keys())
 
 
+def test_cust_1_every_custom_object_has_the_same_columns_by_design() -> None:
+    assert list(fixed_columns("custom_subscription")) == list(CUSTOM_COLUMNS)
+    assert set(CUSTOM_COLUMNS) == set(table_of("custom_subscription").columns.keys())
+
+
 def test_init_3_opportunities_have_the_same_columns_for_every_crm() -> None:
     standard = (
         "opportunity_id crm_id account_id contact_id owner_id opportunity_name description stage amount currency probability close_date "
@@ -95,6 +101,6 @@ def test_init_3_opportunities_have_the_same_columns_for_every_crm() -> None:
 
 
 def test_columns_that_no_mapping_may_fill_exist() -> None:
-    every = {column for table in FIXED_COLUMNS.values() for column in table} | set(POINTERS)
+    every = {column for table in (*FIXED_COLUMNS.values(), CUSTOM_COLUMNS) for column in table} | set(POINTERS)
     assert every >= MANAGED | STANDARD
     assert "converted_contact_ref" in reserved_columns("contacts")

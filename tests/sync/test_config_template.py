@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from sync.config_template import config_template
+from sync.merge_fields import MergeField
 from sync.records import Condition, Filter, Kind
 from sync.saved_reports import SavedReport
 from sync.settings import ConnectorSettings, Settings
@@ -46,7 +47,7 @@ def leaves(shape: type[Any], place: str = "") -> set[str]:
         name = f"{place}{each.name}"
         if is_dataclass(each.default_factory):
             found |= leaves(each.default_factory, f"{name}.")
-        elif each.name not in ("name", "connectors", "saved_reports"):
+        elif each.name not in ("name", "connectors", "saved_reports", "merge_fields"):
             found.add(name)
     return found
 
@@ -61,26 +62,29 @@ def test_what_the_template_shows_in_comments_are_the_defaults() -> None:
     plain, shown = parsed(config_template()), parsed(uncommented(config_template()))
     assert (shown.data_dir, shown.staging, shown.gate, shown.reports) == (plain.data_dir, plain.staging, plain.gate, plain.reports)
     one, other = plain.connector("acme"), shown.connector("acme")
-    examples = {"filters", "mapping", "scores", "client_secret", "ca_file"}
+    examples = {"filters", "mapping", "scores", "custom_objects", "client_secret", "ca_file"}
     for each in fields(ConnectorSettings):
         assert each.name in examples or getattr(one, each.name) == getattr(other, each.name), each.name
     assert plain.saved_reports == {} and list(shown.saved_reports) == ["stale_leads"]
+    assert plain.merge_fields == {} and list(shown.merge_fields) == ["greeting"]
     assert other.filters == {Kind.LEAD: Filter((Condition("status", "in", ("New", "Assigned")),))}
 
 
 def test_every_setting_is_in_the_template_and_in_the_reference() -> None:
     documented = {re.sub(r"^connectors\.NAME\.", "", doc.place) for doc in setting_docs()}
     reports = {place.removeprefix("saved_reports.NAME.") for place in documented if place.startswith("saved_reports.NAME.")}
-    documented = {place for place in documented if not place.startswith("saved_reports.")}
-    documented = {re.sub(r"^(filters|mapping|scores)\..*", r"\1", place) for place in documented}
+    merges = {place.removeprefix("merge_fields.NAME.") for place in documented if place.startswith("merge_fields.NAME.")}
+    documented = {place for place in documented if not place.startswith(("saved_reports.", "merge_fields."))}
+    documented = {re.sub(r"^(filters|mapping|scores|custom_objects)\..*", r"\1", place) for place in documented}
     assert documented == leaves(Settings) | leaves(ConnectorSettings)
     assert reports == leaves(SavedReport)
+    assert merges == leaves(MergeField)
 
 
 @pytest.mark.parametrize("doc", setting_docs(), ids=lambda doc: doc.place)
 def test_every_setting_says_what_it_does_and_its_default_or_an_example(doc: SettingDoc) -> None:
     assert doc.default or doc.example
-    if not doc.table.endswith((".filters", ".mapping", ".scores")):
+    if not doc.table.endswith((".filters", ".mapping", ".scores", ".custom_objects")):
         assert doc.text.endswith(".")
         assert tomllib.loads(f"x = {doc.default or doc.example}").keys() == {"x"}
     assert not doc.unit or doc.key.endswith(UNITS)

@@ -13,7 +13,8 @@ import pytest
 
 from sync.errors import ConfigError
 from sync.fields import ValueType
-from sync.saved_report_fields import BY_DESIGN, COUNTED, OPERATORS, PARENTS, Known, report_mistakes
+from sync.saved_report_fields import BY_DESIGN, OPERATORS, Known, report_mistakes
+from sync.saved_report_relations import counted, parents
 from sync.saved_report_words import in_words
 from sync.saved_reports import Group, Of, SavedReport, Term
 from sync.settings_parser import parse_settings, parse_toml
@@ -78,7 +79,7 @@ def test_report_1_one_error_names_every_mistake_with_its_place_and_near_names() 
     said = str(caught.value)
     for line in (
         "saved_reports.Bad: a report's name has lower-case letters",
-        'saved_reports.Bad.of: has to be one of people, accounts, opportunities; did you mean "people"?',
+        "saved_reports.Bad.of: has to be one of people, accounts, opportunities, sends,",
         'saved_reports.deals.all_of.1: opportunities have no field "amout"; did you mean "amount"?',
         'saved_reports.deals.all_of.2.any_of.1: "is_won" is boolean and takes no gt; it takes equals, not_equals, is_null, not_null',
         "saved_reports.deals.any_of.1.op: has to be one of equals,",
@@ -157,6 +158,7 @@ def test_report_1_the_conditions_of_a_count_are_checked_when_the_report_runs() -
         ('auto_delete = true\nall_of = [{ field = "email", op = "is_null" }]\nlimit = 5', "people", "does not go with auto_delete"),
         ('segment = true\ninclude_deleted = true\nall_of = [{ field = "email", op = "is_null" }]', "people", "does not go with segment"),
         ("segment = true", "accounts", "is a list of people"),
+        ('auto_delete = true\nall_of = [{ field = "at", op = "older_than_days", value = 9 }]', "opens", "opens stay for good"),
         ("limit = 0", "people", "at least 1"),
         ('columns = ["lists.name"]', "people", "may be several"),
         ('order_by = ["lists.name"]', "people", "may be several"),
@@ -210,6 +212,55 @@ def test_report_1_a_report_is_told_in_words() -> None:
     assert in_words(replace(found, all_of=(), any_of=(), include_deleted=True)) == ("every row of people, deleted and merged ones as well",)
 
 
+def test_cust_2_report_1_activity_and_custom_objects_are_asked_about_and_told_in_words() -> None:
+    found = report(
+        """
+        all_of = [
+          { field = "opens.count", op = "gte", value = 2, where = [
+            { field = "campaign.name", op = "equals", value = "Spring" }, { field = "at", op = "newer_than_days", value = 30 } ] },
+          { field = "custom_subscription.count", op = "gte", value = 1, where = [{ field = "end_date", op = "in_next_days", value = 60 }] },
+        ]
+        none_of = [{ field = "visits.count", op = "gt", value = 0, where = [{ field = "page_views.count", op = "gte", value = 3 }] }]
+        """
+    )
+    assert in_words(found)[1:] == (
+        "  all of this holds:",
+        "  - the number of its opens is at least 2",
+        "    counting only those for which all of this holds:",
+        '    - campaign.name is "Spring"',
+        "    - at lies at most 30 days back, or ahead",
+        "  - the number of its custom_subscription is at least 1",
+        "    counting only those for which all of this holds:",
+        "    - end_date lies ahead, at most 60 days",
+        "  none of this holds:",
+        "  - the number of its visits is more than 0",
+        "    counting only those for which all of this holds:",
+        "    - the number of its page_views is at least 3",
+    )
+    assert in_words(report('all_of = [{ field = "campaign.name", op = "is_null" }]', "clicks"))[0] == "clicks, for which"
+    assert report('all_of = [{ field = "anything", op = "is_null" }]', "custom_subscription").of is Of("custom_subscription")
+
+
+@pytest.mark.parametrize(
+    ("lines", "of", "said"),
+    [
+        (
+            'all_of = [{ field = "opens.count", op = "gte", value = 1, where = [{ field = "campain.name", op = "is_null" }] }]',
+            "people",
+            "opens have no field",
+        ),
+        ('all_of = [{ field = "opens.count", op = "gte", value = 1 }]', "accounts", 'accounts have no field "opens.count"'),
+        ('all_of = [{ field = "outbox.count", op = "gte", value = 1 }]', "people", "people have no field"),
+        ('all_of = [{ field = "campaigns.name", op = "is_null" }]', "opens", 'did you mean "campaign.name"'),
+        ('columns = ["quarantine_id"]', "tasks", "tasks have no field"),
+        ("", "custom_", "has to be one of people"),
+        ("", "email_sends", "has to be one of people"),
+    ],
+)
+def test_report_1_only_the_tables_of_a_report_are_ever_asked(lines: str, of: str, said: str) -> None:
+    assert said in mistakes(lines, of)
+
+
 @pytest.mark.parametrize("value", ["2026-01-31", date(2026, 1, 31), datetime(2026, 1, 31, tzinfo=UTC)])
 def test_report_1_days_and_instants_are_told_apart(value: Any) -> None:
     day = SavedReport(name="one", of=Of.OPPORTUNITIES, all_of=(Term("close_date", "lt", value),))
@@ -222,10 +273,11 @@ def test_report_1_days_and_instants_are_told_apart(value: Any) -> None:
 def test_report_1_the_examples_of_the_documentation_are_valid() -> None:
     page = (Path(__file__).parents[2] / "docs" / "saved-reports.md").read_text(encoding="utf-8")
     examples = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
-    assert [list(parse(example)) for example in examples] == [["stale_leads"]]
+    assert [list(parse(example)) for example in examples] == [["stale_leads"], ["warm", "renewals"]]
 
 
 def test_report_1_the_documentation_names_every_operator_and_relation() -> None:
     page = (Path(__file__).parents[2] / "docs" / "saved-reports.md").read_text(encoding="utf-8")
-    relations = [f"{name}." for of in Of for name in (*PARENTS[of], *COUNTED[of])]
+    rows = [*Of, Of("custom_NAME".lower())]
+    relations = [f"{name}." for of in rows for name in (*parents(of), *counted(of, BY_DESIGN))]
     assert [word for word in (*OPERATORS, *relations) if f"`{word}" not in page] == []

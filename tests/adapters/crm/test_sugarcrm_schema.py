@@ -52,7 +52,7 @@ def test_each_type_has_its_column(definition: dict[str, Any], expected: str) -> 
 
 def _described(fields: dict[str, Any], rights: Any = None) -> tuple[str, ...]:
     acl = {"fields": {} if rights is None else rights}
-    return schema_of(Kind.CONTACT, {"fields": fields, "acl": acl}).names()
+    return schema_of(Kind.CONTACT, "Contacts", {"fields": fields, "acl": acl}).names()
 
 
 def test_links_pictures_secrets_and_most_fields_outside_of_the_table_are_left_out() -> None:
@@ -75,7 +75,7 @@ def test_a_field_that_may_not_be_read_is_not_described_and_empty_php_maps_are_un
     fields = {"title": {"type": "varchar"}, "salary_c": {"type": "currency"}}
     assert _described(fields, {"salary_c": {"read": "no", "write": "no"}}) == ("title",)
     assert _described(fields, []) == ("salary_c", "title")
-    assert schema_of(Kind.CONTACT, {"fields": []}).fields == ()
+    assert schema_of(Kind.CONTACT, "Contacts", {"fields": []}).fields == ()
 
 
 def test_what_can_not_be_written_is_marked() -> None:
@@ -87,7 +87,7 @@ def test_what_can_not_be_written_is_marked() -> None:
         "last_name": {"type": "varchar", "required": True, "vname": "LBL_LAST_NAME"},
         "rating": {"type": "varchar"},
     }
-    schema = schema_of(Kind.CONTACT, {"fields": fields, "acl": {"fields": {"rating": {"write": "no"}}}})
+    schema = schema_of(Kind.CONTACT, "Contacts", {"fields": fields, "acl": {"fields": {"rating": {"write": "no"}}}})
     assert {spec.name for spec in schema.fields if spec.writable} == {"account_id", "last_name"}
     assert [spec.name for spec in schema.fields if spec.custom] == ["total_c"]
     last_name = schema.get("last_name")

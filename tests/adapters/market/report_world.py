@@ -18,7 +18,9 @@ from adapters.market.columns import CatalogueEntry
 from adapters.market.engine import Market
 from adapters.market.schema import accounts, contacts, opportunities, users
 from adapters.market.schema_books import guarded_watch
+from adapters.market.schema_custom import table_of
 from adapters.market.schema_lists import marketing_list_members, marketing_lists
+from adapters.market.schema_marketing import campaigns, email_events, page_views, scores, scoring_profiles, web_visits
 from sync.fields import BOOLEAN, DATE, DECIMAL, INSTANT, INTEGER, LIST, ColumnType, ValueType
 from sync.records import Kind
 from sync.saved_reports import Group, Of, Part, SavedReport, Term
@@ -37,7 +39,10 @@ CUSTOM: dict[str, dict[str, ColumnType]] = {
         "note_c": ColumnType(ValueType.TEXT, length=50),
     },
     "accounts": {"tier_c": ColumnType(ValueType.TEXT), "revenue_c": DECIMAL},
+    "custom_subscription": {"status": ColumnType(ValueType.TEXT, length=20), "ends": DATE, "price": DECIMAL},
 }
+SUBSCRIPTION = Kind("custom_subscription")
+SUBSCRIPTIONS = Of("custom_subscription")
 
 TEXTS = ["", "a", "A", "ab", "Ab", "äb", "Äb", "zz", "%", "_", "a'b\"c", "日本", "Lead", '["a","b"]']
 NUMBERS = [0, 1, -2, 0.1, 1.5, 123456789012345, -0.25]
@@ -82,6 +87,24 @@ FIELDS: dict[Of, dict[str, str]] = {
         "consent.may_be_mailed": "truth",
         "lists.name": "lists",
         "opportunities.count": "count",
+        "opens.count": "count",
+        "clicks.count": "count",
+        "visits.count": "count",
+        "scores.count": "count",
+        "custom_subscription.count": "count",
+    },
+    Of.OPENS: {"at": "instant", "url": "text", "campaign.name": "text", "person.first_name": "text"},
+    Of.CLICKS: {"at": "instant", "url": "text", "campaign.name": "text", "person.first_name": "text"},
+    Of.VISITS: {"started_at": "instant", "landing_page": "text", "person.vip_c": "boolean", "page_views.count": "count"},
+    Of.PAGE_VIEWS: {"at": "instant", "url": "text", "visit.landing_page": "text"},
+    Of.SCORES: {"score": "decimal", "scored_at": "instant", "profile.name": "text"},
+    SUBSCRIPTIONS: {
+        "status": "text",
+        "ends": "date",
+        "price": "decimal",
+        "account.industry": "text",
+        "owner.email": "text",
+        "person.first_name": "text",
     },
     Of.ACCOUNTS: {
         "account_name": "text",
@@ -92,6 +115,7 @@ FIELDS: dict[Of, dict[str, str]] = {
         "lists.name": "lists",
         "opportunities.count": "count",
         "people.count": "count",
+        "custom_subscription.count": "count",
     },
     Of.OPPORTUNITIES: {
         "stage": "text",
@@ -108,7 +132,7 @@ _SAME, _ORDERED, _THERE, _AGED = (
     ("equals", "not_equals"),
     ("lt", "lte", "gt", "gte"),
     ("is_null", "not_null"),
-    ("older_than_days", "newer_than_days"),
+    ("older_than_days", "newer_than_days", "in_next_days"),
 )
 OPERATORS = {
     "text": (*_SAME, "in", "not_in", "starts", "contains", *_ORDERED, *_THERE),
@@ -122,7 +146,21 @@ OPERATORS = {
     "instant": (*_SAME, *_ORDERED, *_AGED, *_THERE),
     "count": (*_SAME, *_ORDERED),
 }
-_CHILD = {"opportunities.count": Of.OPPORTUNITIES, "people.count": Of.PEOPLE}
+_CHILD = {
+    "opportunities.count": Of.OPPORTUNITIES,
+    "people.count": Of.PEOPLE,
+    "opens.count": Of.OPENS,
+    "clicks.count": Of.CLICKS,
+    "visits.count": Of.VISITS,
+    "page_views.count": Of.PAGE_VIEWS,
+    "scores.count": Of.SCORES,
+    "custom_subscription.count": SUBSCRIPTIONS,
+}
+_TABLES = {Of.OPENS: "email_events", Of.CLICKS: "email_events", Of.VISITS: "web_visits"}
+_WHAT = {Of.OPENS: "open", Of.CLICKS: "click"}
+_DONE = ("email_events", "web_visits", "page_views", "scores", "custom_subscription")
+CAMPAIGNS: list[Row] = [{"campaign_id": number, "campaign_key": f"k{number}", "name": name} for number, name in enumerate(("a", "Ab"), 1)]
+PROFILES: list[Row] = [{"profile_id": number, "profile_key": f"p{number}", "name": name} for number, name in enumerate(("a", "zz"), 1)]
 
 
 @dataclass
@@ -135,10 +173,13 @@ class World:
     opportunities: list[Row]
     members: list[Row]
     guarded: list[str]
+    done: dict[str, list[Row]]
 
     def rows(self, of: Of) -> list[Row]:
-        found: list[Row] = getattr(self, of.table)
-        return found
+        if of in (Of.PEOPLE, Of.ACCOUNTS, Of.OPPORTUNITIES):
+            found: list[Row] = getattr(self, "contacts" if of is Of.PEOPLE else of.value)
+            return found
+        return [row for row in self.done[_TABLES.get(of, of.value)] if of not in _WHAT or row["what"] == _WHAT[of]]
 
 
 LIST_ROWS: list[Row] = [
@@ -181,6 +222,37 @@ def worlds(draw: st.DrawFn) -> World:
             for key in draw(st.sets(st.integers(1, 4)))
         ],
         sorted(draw(st.sets(st.sampled_from(ADDRESSES)))),
+        draw(_done(owner)),
+    )
+
+
+def _done(owner: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, list[Row]]]:
+    """What people did, and their subscriptions; some of it by somebody who is not there."""
+    who, at = st.sampled_from([1, 2, 3, 9]), st.sampled_from(INSTANTS)
+
+    def some(most: int, **columns: Any) -> st.SearchStrategy[list[Row]]:
+        return st.lists(_row(**columns), max_size=most)
+
+    def keyed(rows: st.SearchStrategy[list[Row]], key: str) -> st.SearchStrategy[list[Row]]:
+        return rows.map(lambda found: [{key: number, "event_id": f"e{number}", **row} for number, row in enumerate(found, 1)])
+
+    what = st.sampled_from(["open", "click"])
+    events = some(6, contact_id=who, what=what, campaign_id=st.sampled_from([1, 2]), url=_maybe(TEXTS), at=at)
+    visits = some(4, contact_id=who, started_at=at, landing_page=_maybe(TEXTS))
+    views = some(5, visit_id=st.sampled_from([1, 2, 3, 9]), url=st.sampled_from(TEXTS), at=at)
+    scored = some(4, contact_id=who, profile_id=st.sampled_from([1, 2]), score=st.sampled_from(DECIMALS), scored_at=at)
+    belongs = {"contact_id": _maybe([1, 2, 3, 9]), "account_id": _maybe([1, 2, 3, 9]), "owner_id": owner}
+    life = {"deleted_date": _GONE, "status": _maybe(TEXTS), "ends": _maybe(DAYS), "price": _maybe(DECIMALS)}
+    return st.fixed_dictionaries(
+        {
+            "email_events": keyed(events, "email_event_id"),
+            "web_visits": keyed(visits, "visit_id"),
+            "page_views": keyed(views, "page_view_id"),
+            "scores": scored.map(lambda found: list({(row["contact_id"], row["profile_id"]): row for row in found}.values())),
+            "custom_subscription": some(5, **belongs, **life).map(
+                lambda found: [{"record_id": number, "crm_id": f"s{number}", **row} for number, row in enumerate(found, 1)]
+            ),
+        }
     )
 
 
@@ -260,7 +332,7 @@ def parts(of: Of, depth: int = 3) -> st.SearchStrategy[Part]:
 
 @st.composite
 def reports(draw: st.DrawFn) -> SavedReport:
-    of = draw(st.sampled_from(list(Of)))
+    of = draw(st.sampled_from([*FIELDS, Of.PEOPLE, Of.PEOPLE]))
     some = st.lists(parts(of), max_size=2).map(tuple)
     single = sorted(name for name, sort in FIELDS[of].items() if sort != "lists")
     order = draw(st.lists(st.sampled_from([*single, *(f"-{name}" for name in single)]), max_size=2))
@@ -270,7 +342,7 @@ def reports(draw: st.DrawFn) -> SavedReport:
         all_of=draw(some),
         any_of=draw(some),
         none_of=draw(some),
-        columns=(of.key,),
+        columns=of.order,
         order_by=tuple(order),
         limit=draw(st.sampled_from([None, None, 2])),
         include_deleted=draw(st.booleans()),
@@ -282,20 +354,23 @@ def reports(draw: st.DrawFn) -> SavedReport:
 
 def make_columns(market: Market) -> None:
     """The replicated columns of these worlds."""
-    kinds = {"contacts": Kind.CONTACT, "accounts": Kind.ACCOUNT}
+    kinds = {"contacts": Kind.CONTACT, "accounts": Kind.ACCOUNT, "custom_subscription": SUBSCRIPTION}
     for table, columns in CUSTOM.items():
         market.columns.add([CatalogueEntry("acme", kinds[table], name, "any", table, name, type_) for name, type_ in columns.items()], NOW)
 
 
 def fill(market: Market, world: World) -> None:
     """Exactly these rows, and no others."""
-    tables = {name: market.columns.table(name) for name in ("users", "accounts", "contacts", "opportunities")}
+    tables = {name: market.columns.table(name) for name in ("users", "accounts", "contacts", "opportunities", *_DONE)}
     members = [*world.members]
     with market.database.writing() as connection:
-        for table in (users, accounts, contacts, opportunities, marketing_list_members, marketing_lists, guarded_watch):
+        done = (email_events, page_views, web_visits, scores, campaigns, scoring_profiles, table_of("custom_subscription"))
+        for table in (users, accounts, contacts, opportunities, marketing_list_members, marketing_lists, guarded_watch, *done):
             connection.execute(delete(table))
+        connection.execute(insert(campaigns), CAMPAIGNS)
+        connection.execute(insert(scoring_profiles), PROFILES)
         for name, table in tables.items():
-            rows: list[Row] = getattr(world, name)
+            rows: list[Row] = world.done[name] if name in _DONE else getattr(world, name)
             if rows:
                 connection.execute(insert(table), rows)
         connection.execute(insert(marketing_lists), LIST_ROWS)
@@ -309,20 +384,20 @@ def fill(market: Market, world: World) -> None:
 # -- the slow reference -------------------------------------------------------------------------------------------------
 
 
-def answer(world: World, report: SavedReport, *, coarse: bool) -> list[int]:
+def answer(world: World, report: SavedReport, *, coarse: bool) -> list[tuple[int, ...]]:
     """Keys, in the report's order. `coarse`: decimals are ordered as floats."""
     found = [row for row in world.rows(report.of) if not (report.of is Of.ACCOUNTS and row["account_id"] == 1)]
     if not report.include_deleted:
         found = [row for row in found if _lives(row)]
     found = [row for row in found if _meets(world, report.of, row, report.conditions)]
-    found.sort(key=lambda row: int(row[report.of.key]))
+    found.sort(key=lambda row: tuple(int(row[key]) for key in report.of.order))
     for name in reversed(report.order_by):
         bare = name.removeprefix("-")
         values = {id(row): _sort_value(world, report.of, row, bare, coarse) for row in found}
         empty = [row for row in found if values[id(row)] is None]
         full = [row for row in found if values[id(row)] is not None]
         found = sorted(full, key=lambda row: values[id(row)], reverse=name.startswith("-")) + empty
-    return [row[report.of.key] for row in found][: report.limit]
+    return [tuple(row[key] for key in report.of.order) for row in found][: report.limit]
 
 
 def _sort_value(world: World, of: Of, row: Row, name: str, coarse: bool) -> Any:
@@ -365,6 +440,9 @@ def _read(world: World, of: Of, row: Row, name: str) -> Any:
         "account": (world.accounts, "account_id", "account_id"),
         "owner": (world.users, "owner_id", "user_id"),
         "person": (world.contacts, "contact_id", "contact_id"),
+        "campaign": (CAMPAIGNS, "campaign_id", "campaign_id"),
+        "profile": (PROFILES, "profile_id", "profile_id"),
+        "visit": (world.done["web_visits"], "visit_id", "visit_id"),
     }[relation]
     parent = next((each for each in table if each[theirs] == row[mine]), None)
     return None if parent is None else parent[column]
@@ -398,6 +476,9 @@ def _holds(value: Any, term: Term) -> bool:
         return any(_same(value, each) for each in wanted)
     if term.op == "equals":
         return _same(value, wanted)
+    if term.op == "in_next_days":
+        today, away = (NOW if isinstance(value, datetime) else NOW.date()), timedelta(days=int(wanted))  # type: ignore[arg-type]
+        return bool(today <= value <= today + away)
     if term.op in _AGED:
         return _is_older(value, int(wanted)) is (term.op == "older_than_days")  # type: ignore[arg-type]
     if term.op in ("starts", "contains"):

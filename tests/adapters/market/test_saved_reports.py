@@ -10,9 +10,11 @@ import pytest
 from sqlalchemy import text
 
 from adapters.market.engine import Market
-from adapters.market.saved_reports import _read_only
+from adapters.market.mass_delete import Warrant, refuse_deleting_by
+from adapters.market.saved_reports import read_only
+from adapters.market.schema import metadata
 from sync.errors import ConfigError, MarketUnavailable
-from sync.saved_reports import Of, SavedReport, Term
+from sync.saved_reports import BrakeLimits, Of, SavedReport, Term
 from tests.adapters.market.building import NOW, ask, execute, person, put
 from tests.adapters.market.report_world import make_columns
 
@@ -84,7 +86,7 @@ def test_report_1_one_error_names_what_the_real_tables_do_not_have(market: Marke
 
 
 def test_report_1_where_a_report_reads_the_database_itself_refuses_to_write(market: Market) -> None:
-    with pytest.raises(MarketUnavailable), market.database.reading() as connection, _read_only(connection):
+    with pytest.raises(MarketUnavailable), market.database.reading() as connection, read_only(connection):
         connection.execute(text("UPDATE contacts SET last_name = 'x'"))
     execute(market, "UPDATE contacts SET last_name = 'x'")  # and the connection that comes back can write again
 
@@ -191,3 +193,93 @@ def test_report_1_relative_dates_split_the_rows_in_two_at_the_instant(market: Ma
     for name in ("seen_c", "born_c"):
         assert keys(market, report(Term(name, "older_than_days", 30))) == [1]
         assert keys(market, report(Term(name, "newer_than_days", 30))) == [2]
+
+
+ACTIVITY: dict[str, tuple[str, dict[str, Any], tuple[Term, ...]]] = {
+    "sends": (
+        "email_sends",
+        {"event_id": "e", "campaign_id": 1, "address": "a", "sent_at": NOW, "opens": 2},
+        (Term("campaign.campaign_key", "equals", "spring"), Term("opens", "gte", 2)),
+    ),
+    "opens": (
+        "email_events",
+        {"event_id": "e", "what": "open", "campaign_id": 1, "at": NOW},
+        (Term("campaign.name", "equals", "Spring"), Term("at", "newer_than_days", 1)),
+    ),
+    "clicks": (
+        "email_events",
+        {"event_id": "e", "what": "click", "campaign_id": 1, "at": NOW, "url": "https://x.example/a"},
+        (Term("url", "contains", "/A"), Term("person.email", "starts", "PERSON1")),
+    ),
+    "visits": (
+        "web_visits",
+        {"event_id": "e", "started_at": NOW},
+        (Term("started_at", "gte", NOW), Term("page_views.count", "equals", 0)),
+    ),
+    "completions": (
+        "completions",
+        {"event_id": "e", "page_id": 1, "completed_at": NOW, "answers": '{"city": "Rome"}'},
+        (Term("page.page_key", "equals", "p"), Term("answers", "contains", "rome")),
+    ),
+    "registrations": (
+        "registrations",
+        {"event_id": "e", "marketing_event_id": 1, "registered_at": NOW},
+        (Term("event.place", "equals", "Rome"), Term("attended_at", "is_null")),
+    ),
+    "tasks": ("tasks", {"event_id": "e", "subject": "Call", "created_at": NOW, "due_at": NOW}, (Term("due_at", "in_next_days", 0),)),
+    "scores": (
+        "scores",
+        {"profile_id": 1, "score": Decimal("51.5"), "scored_at": NOW},
+        (Term("profile.profile_key", "equals", "default"), Term("score", "gte", 50)),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ACTIVITY)
+def test_report_1_what_people_did_is_counted_listed_and_never_deleted(market: Market, name: str) -> None:
+    put(market, "contacts", person(1), person(2))
+    table, row, where = ACTIVITY[name]
+    with market.database.writing() as connection:
+        for parent, values in (
+            ("campaigns", {"campaign_id": 1, "campaign_key": "spring", "name": "Spring"}),
+            ("landing_pages", {"page_id": 1, "page_key": "p", "name": "P"}),
+            ("marketing_events", {"marketing_event_id": 1, "event_key": "e", "name": "Fair", "place": "Rome"}),
+            ("scoring_profiles", {"profile_id": 1, "profile_key": "default", "name": "Default"}),
+            (table, {"contact_id": 1, **row}),
+        ):
+            connection.execute(metadata.tables[parent].insert(), values)
+    count = f"{name}.count"
+    assert keys(market, report(Term(count, "gte", 1, where))) == [1]
+    assert keys(market, report(Term(count, "equals", 0, where))) == [2]
+    assert keys(market, report(Term(count, "gt", 1))) == []
+    opposite = Term("contact_id", "gt", 1)
+    assert keys(market, report(Term(count, "gte", 1, (*where, opposite)))) == []
+    of = Of(name)
+    listed = list(market.saved_reports.rows(report(*where, of=of, columns=("contact_id", "person.email")), NOW))
+    assert listed == [(1, "person1@example.com")] and len(list(market.saved_reports.rows(report(of=of), NOW))) == 1
+    with pytest.raises(ConfigError, match="activity stays"):
+        refuse_deleting_by(report(*where, of=of))
+
+
+def test_cust_2_a_custom_object_is_asked_about_listed_and_deleted_by(market: Market) -> None:
+    """DEL-3, DEL-4, REPORT-1."""
+    make_columns(market)
+    put(market, "contacts", person(1), person(2))
+    rows = [(1, 1, "active", 30), (2, 1, "ended", 30), (3, 2, "active", 90), (4, None, "active", -1)]
+    table = market.columns.table("custom_subscription")
+    with market.database.writing() as connection:
+        for key, who, status, away in rows:
+            ends = (NOW + timedelta(days=away)).date()
+            connection.execute(table.insert(), {"record_id": key, "crm_id": f"s{key}", "contact_id": who, "status": status, "ends": ends})
+    soon = (Term("status", "equals", "active"), Term("ends", "in_next_days", 60))
+    assert keys(market, report(Term("custom_subscription.count", "gte", 1, soon))) == [1]
+    of = Of("custom_subscription")
+    assert keys(market, report(Term("person.contact_id", "is_null"), of=of)) == [4]
+    ended = report(Term("status", "equals", "ended"), of=of)
+    limits = BrakeLimits(0.9, 1)
+    seen = market.saved_reports.preview(ended, NOW)
+    assert (seen.rows, seen.rows_before, seen.examples) == (1, 4, ("s2",))
+    assert market.mass_delete.delete(ended, Warrant("run", "me", "why", NOW, limits)).rows == 1
+    assert keys(market, report(of=of)) == [1, 3, 4] and keys(market, report(of=of, include_deleted=True)) == [1, 2, 3, 4]
+    with pytest.raises(ConfigError, match='people have no field "custom_nothing'):
+        keys(market, report(Term("custom_nothing.count", "gte", 1)))

@@ -18,7 +18,7 @@ def test_report_1_both_databases_answer_as_plain_python_does(market: Market, wor
     fill(market, world)
     for report in asked:
         assert list(report_mistakes(report, BY_DESIGN)) == []
-        found = [row[0] for row in market.saved_reports.rows(report, NOW)]
+        found = [tuple(row) for row in market.saved_reports.rows(report, NOW)]
         assert found == answer(world, report, coarse=market.database.lite), report
 
 

@@ -16,9 +16,11 @@ from sqlalchemy.exc import DBAPIError
 import adapters.market.schema_books as books
 from adapters.market.engine import Market, open_market
 from adapters.market.schema import HEAD, metadata
+from adapters.market.schema_custom import table_of
 from adapters.market.types import column_type
 from adapters.market.upgrading import revision
-from sync.columns import FIXED_COLUMNS
+from sync.activity_columns import ACTIVITY_COLUMNS
+from sync.columns import CUSTOM_COLUMNS, FIXED_COLUMNS
 from sync.errors import ConfigError, MarketsyncError
 from sync.fields import ColumnType
 from tests.adapters.market.building import ask, execute
@@ -38,10 +40,11 @@ def _is_folded_index(difference: Any) -> bool:
 
 
 def test_main_tables_have_exactly_the_columns_that_the_rules_name(market: Market) -> None:
-    for table, columns in FIXED_COLUMNS.items():
-        assert set(metadata.tables[table].c.keys()) == set(columns), table
-        for name, type_ in columns.items():
-            _check_type(f"{table}.{name}", metadata.tables[table].c[name].type, type_)
+    for name, columns in {**FIXED_COLUMNS, **ACTIVITY_COLUMNS, "custom_one": CUSTOM_COLUMNS}.items():
+        table = table_of(name)
+        assert set(table.c.keys()) == set(columns), name
+        for column, type_ in columns.items():
+            _check_type(f"{name}.{column}", table.c[column].type, type_)
 
 
 def _check_type(where: str, type_: Any, rule: ColumnType) -> None:
