@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from adapters.sandbox.http_server import Request, Response
-from adapters.sandbox.salesforce import describing, querying
+from adapters.sandbox.salesforce import composite, describing, many, querying, replication, single
 from adapters.sandbox.salesforce.errors import ApiError, not_found
 from adapters.sandbox.salesforce.visit import Visit
 
@@ -26,8 +26,17 @@ def route(visit: Visit, method: str, parts: list[str], inner: DataCall) -> Respo
         case ("GET", ["query" | "queryAll", locator]):
             return querying.more(visit, locator)
         case (_, ["sobjects", *rest]):
-            return _sobjects(visit, method, rest)
-    raise not_found() if method == "GET" else ApiError("METHOD_NOT_ALLOWED", f"HTTP Method '{method}' not allowed. Allowed are HEAD,GET")
+            try:
+                return _sobjects(visit, method, rest)
+            except ApiError as error:  # an object in a path is part of the address
+                raise not_found() if error.code == "INVALID_TYPE" else error from None
+        case ("POST", ["composite"]):
+            return composite.composite(visit, inner)
+        case ("POST", ["composite", "batch"]):
+            return composite.batch(visit, inner)
+        case (_, ["composite", "sobjects", *rest]):
+            return _collections(visit, method, rest)
+    raise _no_way(method)
 
 
 def _sobjects(visit: Visit, method: str, parts: list[str]) -> Response:
@@ -36,6 +45,41 @@ def _sobjects(visit: Visit, method: str, parts: list[str]) -> Response:
             return describing.sobjects(visit)
         case ("GET", [name]):
             return describing.basic(visit, name)
+        case ("POST", [name]):
+            return single.create(visit, name)
         case ("GET", [name, "describe"]):
             return describing.describe(visit, name)
-    raise not_found() if method == "GET" else ApiError("METHOD_NOT_ALLOWED", f"HTTP Method '{method}' not allowed. Allowed are HEAD,GET")
+        case ("GET", [name, "deleted"]):
+            return replication.deleted(visit, name)
+        case ("GET", [name, "updated"]):
+            return replication.updated(visit, name)
+        case ("GET", [name, record_id]):
+            return single.read(visit, name, record_id)
+        case ("PATCH", [name, record_id]):
+            return single.update(visit, name, record_id)
+        case ("DELETE", [name, record_id]):
+            return single.delete(visit, name, record_id)
+        case ("GET" | "PATCH" | "DELETE", [name, field, value]):
+            return single.by_key(visit, method, name, field, value)
+    raise _no_way(method)
+
+
+def _collections(visit: Visit, method: str, parts: list[str]) -> Response:
+    match (method, parts):
+        case ("POST", []):
+            return many.create(visit)
+        case ("PATCH", []):
+            return many.update(visit)
+        case ("DELETE", []):
+            return many.delete(visit)
+        case ("GET" | "POST", [name]):
+            return many.retrieve(visit, name)
+        case ("PATCH", [name, field]):
+            return many.upsert(visit, name, field)
+    raise _no_way(method)
+
+
+def _no_way(method: str) -> ApiError:
+    if method == "GET":
+        return not_found()
+    return ApiError("METHOD_NOT_ALLOWED", f"HTTP Method '{method}' not allowed. Allowed are HEAD,GET")

@@ -54,7 +54,7 @@ class Sessions:
     def __init__(self, settings: SalesforceSandboxSettings, clock: Clock) -> None:
         self.settings = settings
         self.clock = clock
-        self.timeout_s = settings.session_timeout_s
+        self.timeout_s: float = settings.session_timeout_s
         self.client_secret = settings.client_secret
         self.certificate = settings.certificate
         self.rotate = settings.rotate_refresh_tokens

@@ -10,8 +10,10 @@ FUNCTIONS = ("CALENDAR_YEAR", "CALENDAR_QUARTER", "CALENDAR_MONTH", "DAY_ONLY", 
 
 
 class Value(NamedTuple):
-    """A literal; `kind`: string, number, date, datetime, boolean, null, or period (a date literal such as LAST_N_DAYS:3). `pattern`: a string as
-    LIKE reads it."""
+    """A literal; `kind`: string, number, date, datetime, boolean, null, or period (a date literal such as LAST_N_DAYS:3).
+
+    `pattern`: a string as LIKE reads it.
+    """
 
     kind: str
     value: Any
