@@ -189,6 +189,12 @@ class SalesforceControl(ControlClient):
         """The log of deletions begins here (epoch seconds); None: as many days back as the recycle bin."""
         self.call("log-from", at=at)
 
+    def set_bulk(self, *ends: tuple[str, str | None], slow_polls: int | None = None, query_jobs: int | None = None) -> Values:
+        """How the next bulk jobs end, one after the other, as (Failed or Aborted, error message or None); how often jobs say InProgress
+        first; how many query jobs a day has. Returns these and the `jobs`."""
+        told = [{"state": state, "message": message} for state, message in ends]
+        return dict(self.call("bulk", ends=told, slow_polls=slow_polls, query_jobs=query_jobs))
+
     # -- looking ------------------------------------------------------------------------------------------------------
 
     def dump(self, name: str, *, deleted: bool = True, page_rows: int = 5000, where: Values | None = None) -> Iterator[Values]:

@@ -188,7 +188,16 @@ class ControlRoutes:
         def log_from(body: Body) -> None:
             it.log_from = None if body.get("at") is None else float(body["at"])
 
+        def bulk(body: Body) -> Body:
+            plot = it.bulk.plot
+            plot.slow_polls = int(body.get("slow_polls", plot.slow_polls))
+            plot.ends += [(one["state"], one.get("message")) for one in body.get("ends", [])]
+            it.bulk.query_jobs = int(body.get("query_jobs", it.bulk.query_jobs))
+            jobs = [job.document(whole_story=True) for job in it.bulk.jobs.values()]
+            return {"slow_polls": plot.slow_polls, "query_jobs": it.bulk.query_jobs, "jobs": jobs}
+
         return {
+            "bulk": bulk,
             "editors": editors,
             "limits": limits,
             "log-from": _done(log_from),

@@ -119,11 +119,11 @@ def limits(visit: Visit) -> Response:
     state = instance.gateway.state()
     most = state["daily_calls"] or instance.settings.daily_calls
     left = most if state["left"] is None else state["left"]
-    jobs = instance.settings.bulk_query_jobs
+    jobs = instance.bulk.query_jobs
     answer: Document = {
         "DailyApiRequests": {"Max": most, "Remaining": left},
         "DailyBulkApiBatches": {"Max": 15_000, "Remaining": 15_000},
-        "DailyBulkV2QueryJobs": {"Max": jobs, "Remaining": jobs},
+        "DailyBulkV2QueryJobs": {"Max": jobs, "Remaining": max(0, jobs - instance.bulk.queries_today())},
         "DailyBulkV2QueryFileStorageMB": {"Max": 976_562, "Remaining": 976_562},
         "DataStorageMB": {"Max": 10_240, "Remaining": 9_000},
     }

@@ -11,6 +11,7 @@ from adapters.sandbox.clock import Clock
 from adapters.sandbox.faults import FaultPlan
 from adapters.sandbox.gateway import Gateway
 from adapters.sandbox.salesforce.automation import Automation
+from adapters.sandbox.salesforce.bulk import Bulk
 from adapters.sandbox.salesforce.cursors import Cursors
 from adapters.sandbox.salesforce.records import Records
 from adapters.sandbox.salesforce.schema import Schema
@@ -50,6 +51,7 @@ class Instance:
         self.sessions = Sessions(settings, self.clock)
         self.cursors = Cursors(settings.open_cursors, self.clock)
         self.automation = Automation()
+        self.bulk = Bulk(self.clock, settings.bulk_query_jobs)
         self.editors: list[Editor] = []
         self.app_calls: Counter[str] = Counter()
         self.app_limit = settings.app_calls
@@ -82,5 +84,6 @@ class Instance:
             editor.edits += 1
 
     def close(self) -> None:
-        """Remove the scratch database."""
+        """Stop what is at work and remove the data."""
+        self.bulk.close()
         self.database.close()

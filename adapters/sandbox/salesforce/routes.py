@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from adapters.sandbox.http_server import Request, Response
-from adapters.sandbox.salesforce import composite, describing, many, querying, replication, single
+from adapters.sandbox.salesforce import bulk_ingest, bulk_query, composite, describing, many, querying, replication, single
 from adapters.sandbox.salesforce.errors import ApiError, not_found
 from adapters.sandbox.salesforce.visit import Visit
 
@@ -36,6 +36,10 @@ def route(visit: Visit, method: str, parts: list[str], inner: DataCall) -> Respo
             return composite.batch(visit, inner)
         case (_, ["composite", "sobjects", *rest]):
             return _collections(visit, method, rest)
+        case (_, ["jobs", "query", *rest]):
+            return _bulk_query(visit, method, rest)
+        case (_, ["jobs", "ingest", *rest]):
+            return _bulk_ingest(visit, method, rest)
     raise _no_way(method)
 
 
@@ -76,6 +80,44 @@ def _collections(visit: Visit, method: str, parts: list[str]) -> Response:
             return many.retrieve(visit, name)
         case ("PATCH", [name, field]):
             return many.upsert(visit, name, field)
+    raise _no_way(method)
+
+
+def _bulk_query(visit: Visit, method: str, parts: list[str]) -> Response:
+    match (method, parts):
+        case ("POST", []):
+            return bulk_query.create(visit)
+        case ("GET", []):
+            return bulk_query.listed(visit, "query")
+        case ("GET", [job_id]):
+            return bulk_query.look(visit, job_id)
+        case ("PATCH", [job_id]):
+            return bulk_query.change(visit, job_id)
+        case ("DELETE", [job_id]):
+            return bulk_query.delete(visit, "query", job_id)
+        case ("GET", [job_id, "results"]):
+            return bulk_query.results(visit, job_id)
+        case ("GET", [job_id, "resultPages"]):
+            return bulk_query.pages(visit, job_id)
+    raise _no_way(method)
+
+
+def _bulk_ingest(visit: Visit, method: str, parts: list[str]) -> Response:
+    match (method, parts):
+        case ("POST", []):
+            return bulk_ingest.create(visit)
+        case ("GET", []):
+            return bulk_query.listed(visit, "ingest")
+        case ("GET", [job_id]):
+            return bulk_ingest.look(visit, job_id)
+        case ("PUT", [job_id, "batches"]):
+            return bulk_ingest.upload(visit, job_id)
+        case ("PATCH", [job_id]):
+            return bulk_ingest.change(visit, job_id)
+        case ("DELETE", [job_id]):
+            return bulk_query.delete(visit, "ingest", job_id)
+        case ("GET", [job_id, kind]):
+            return bulk_ingest.results(visit, job_id, kind)
     raise _no_way(method)
 
 
