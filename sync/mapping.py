@@ -109,7 +109,7 @@ def readings(
     sources = {reading.source for reading in mapped}
     others = sorted((spec for spec in schema.fields if spec.name not in sources), key=lambda spec: (spec.name, spec.crm_type))
     names = column_names((spec.name for spec in others), reserved_columns(kind.table) | columns | frozenset(taken), known)
-    return mapped + tuple(Reading(names[spec.name], spec.name, spec.type) for spec in others)
+    return mapped + tuple(Reading(names[spec.name], spec.name, spec.type, separator=spec.separator) for spec in others)
 
 
 def _mapped(kind: Kind, schema: ObjectSchema, rows: Sequence[MappingRow]) -> Iterable[Reading]:
@@ -120,7 +120,7 @@ def _mapped(kind: Kind, schema: ObjectSchema, rows: Sequence[MappingRow]) -> Ite
             continue
         filled.add(row.column)
         type_ = _column_type(kind, row, spec)
-        yield Reading(row.column, row.field, type_, row.pick, row.policy, mapped=True, true_when=row.true_when)
+        yield Reading(row.column, row.field, type_, row.pick, row.policy, mapped=True, true_when=row.true_when, separator=spec.separator)
 
 
 def _column_type(kind: Kind, row: MappingRow, spec: FieldSpec) -> ColumnType:
