@@ -114,7 +114,9 @@ def convert(
         filled = {key: row[key] for key in ("Title", "Phone", "Email") if not held.get(key) and row.get(key)}
         records.change("Contact", contact, filled, by, stamp)
     account = account or records.insert("Account", {"Name": row["Company"], "Phone": row["Phone"], "OwnerId": row["OwnerId"]}, by, stamp)
-    contact = contact or records.insert("Contact", {**_handed_on(instance, row), "AccountId": account, "Id": new_id}, by, stamp)
+    contact = contact or records.insert(
+        "Contact", {**_handed_on(instance, row), "AccountId": account, **({"Id": new_id} if new_id else {})}, by, stamp
+    )
     deal = None
     if opportunity:
         values = {"Name": f"{row['Company']}-", "StageName": "Prospecting", "CloseDate": stamp[:10], "AccountId": account}
