@@ -37,10 +37,10 @@ def _about_a_person(children: str) -> tuple[str, ...]:
 
 MKT_OBJECTS = (
     CustomObject(
-        "Mkt_Email__c",
-        "Marketing Email",
+        "Mkt_EmailActivity__c",
+        "Marketing Email Activity",
         (
-            *_about_a_person("Mkt_Emails__r"),
+            *_about_a_person("Mkt_EmailActivities__r"),
             "Campaign__c string(255)",
             "Subject__c string(255)",
             "From_Address__c string(255)",
@@ -54,7 +54,14 @@ MKT_OBJECTS = (
     CustomObject(
         "Mkt_Campaign__c",
         "Marketing Campaign",
-        (_KEY, "Opens__c double(9,0)", "People_Opened__c double(9,0)", "Clicks__c double(9,0)", "People_Clicked__c double(9,0)"),
+        (
+            _KEY,
+            "Campaign_Key__c string(255)",
+            "Opens__c double(9,0)",
+            "People_Opened__c double(9,0)",
+            "Clicks__c double(9,0)",
+            "People_Clicked__c double(9,0)",
+        ),
     ),
     CustomObject(
         "Mkt_Visit__c",
@@ -70,7 +77,7 @@ MKT_OBJECTS = (
         ),
     ),
     CustomObject(
-        "Mkt_Page_View__c",
+        "Mkt_PageView__c",
         "Marketing Page View",
         (
             _KEY,

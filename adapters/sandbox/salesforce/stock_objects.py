@@ -44,7 +44,7 @@ _MAILABLE = (
 )
 _MKT = (
     "Mkt_Id__c string(64) ext unique",
-    "Mkt_Score__c double(5,0)",
+    "Mkt_Score__c double(18,2)",
     "Mkt_Score_Date__c datetime",
 )
 
