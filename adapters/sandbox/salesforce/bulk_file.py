@@ -79,13 +79,15 @@ class CsvFile:
         return self._text(rows[start:end])
 
 
-def render(database: Database, plan: Plan, file: CsvFile, stopped: Callable[[], bool]) -> None:
-    """Run a query into a file, some thousand rows at a time: a row is read when its turn comes, and others may work in between."""
-    with database.lock:
-        sql, values = plan.keys()
-        seqs = array("q", (seq for (seq,) in database.execute(sql, values)))
-        if not plan.order:
-            seqs = array("q", sorted(seqs))
+def rows_of(database: Database, plan: Plan) -> array[int]:
+    """The seqs of a result, ascending when the query asks for no order."""
+    sql, values = plan.keys()
+    seqs = array("q", (seq for (seq,) in database.execute(sql, values)))
+    return seqs if plan.order else array("q", sorted(seqs))
+
+
+def render(database: Database, plan: Plan, seqs: array[int], file: CsvFile, stopped: Callable[[], bool]) -> None:
+    """Read a result into a file, some thousand rows at a time: a row is read when its turn comes, and others may work in between."""
     columns = ", ".join(column.sql for column in plan.columns)
     source = f'from "{plan.object.name}" t0 {plan.joins} where t0.seq'
     for start in range(0, len(seqs), CHUNK):

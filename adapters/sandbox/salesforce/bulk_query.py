@@ -8,7 +8,7 @@ from typing import Any
 
 from adapters.sandbox.http_server import Response
 from adapters.sandbox.salesforce.bulk import Job
-from adapters.sandbox.salesforce.bulk_file import DELIMITERS, ENDINGS, CsvFile, render
+from adapters.sandbox.salesforce.bulk_file import DELIMITERS, ENDINGS, CsvFile, render, rows_of
 from adapters.sandbox.salesforce.errors import ApiError
 from adapters.sandbox.salesforce.querying import planner
 from adapters.sandbox.salesforce.soql_parse import parse_soql
@@ -36,7 +36,7 @@ def create(visit: Visit) -> Response:
         "columnDelimiter": _chosen(document, "columnDelimiter", "COMMA", DELIMITERS),
     }
     job = visit.instance.bulk.create("query", visit.version, visit.login.user_id, told)
-    _begin(visit, job, plan, soql)
+    _begin(visit, job, plan)
     return reply(job.document(whole_story=False))
 
 
@@ -62,29 +62,28 @@ def _planned(visit: Visit, soql: str, everything: bool) -> Plan:
     return plan
 
 
-def _begin(visit: Visit, job: Job, plan: Plan, soql: str) -> None:
-    """A small result at once, a large one in a thread; one that is there already is used again."""
+def _begin(visit: Visit, job: Job, plan: Plan) -> None:
+    """A small result at once, a large one in a thread; one that is there already, by whatever query, is used again."""
     instance, bulk = visit.instance, visit.instance.bulk
-    hidden = sorted((name, tuple(sorted(ids))) for name, ids in visit.login.hidden_rows.items())
-    key = (soql, job.told["operation"], job.told["lineEnding"], job.told["columnDelimiter"], instance.records.version, str(hidden))
+    seqs = rows_of(instance.database, plan)
+    columns = tuple(column.path for column in plan.columns)
+    delimiter, ending = DELIMITERS[job.told["columnDelimiter"]], ENDINGS[job.told["lineEnding"]]
+    version = instance.records.version
+    key = (plan.object.name, columns, delimiter, ending, version, len(seqs), hash(seqs.tobytes()))
     ready = bulk.ready(key)
     if ready is not None:
         job.file, job.processed, job.due = ready, ready.rows, True
         return
-    job.file = CsvFile(
-        [".".join(column.path) for column in plan.columns], DELIMITERS[job.told["columnDelimiter"]], ENDINGS[job.told["lineEnding"]]
-    )
-    file = job.file
+    job.file = file = CsvFile([".".join(path) for path in columns], delimiter, ending)
 
     def work() -> None:
-        render(instance.database, plan, file, lambda: bulk.stopping.is_set() or job.state == "Aborted")
+        render(instance.database, plan, seqs, file, lambda: bulk.stopping.is_set() or job.state == "Aborted")
         with instance.database.lock:
             job.processed, job.due = file.rows, True
-            if instance.records.version == key[4] and job.id in bulk.jobs and job.state != "Aborted":
+            if instance.records.version == version and job.id in bulk.jobs and job.state != "Aborted":
                 bulk.keep(key, file)
 
-    sql, values = plan.total()
-    if instance.database.execute(sql, values).fetchone()[0] <= instance.settings.bulk_inline_rows:
+    if len(seqs) <= instance.settings.bulk_inline_rows:
         work()
     else:
         bulk.start(work)

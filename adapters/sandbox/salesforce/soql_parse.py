@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import NamedTuple
 
@@ -46,6 +47,8 @@ class _Parser:
         self._text = text
         self._tokens = list(self._split(text))
         self._next = 0
+        words = [token.text.upper() for token in self._tokens]
+        self._grouped = ("GROUP", "BY") in itertools.pairwise(words)  # only then plain fields have aliases
 
     def _split(self, text: str) -> list[_Token]:
         found, at = [], 0
@@ -130,10 +133,7 @@ class _Parser:
         """`FROM Contact c`: paths may begin with the alias."""
         reserved = ("WHERE", "ORDER", "GROUP", "LIMIT", "OFFSET", "WITH", "FOR", "ALL", "USING")
         if self._peek().kind == "name" and self._peek().text.upper() not in reserved:
-            alias = self._name().lower()
-            query.terms = [
-                term._replace(path=term.path[1:]) if len(term.path) > 1 and term.path[0].lower() == alias else term for term in query.terms
-            ]
+            query.alias = self._name().lower()
 
     def _tail(self, query: Query) -> None:
         if self._takes("ORDER", "BY"):
@@ -160,7 +160,7 @@ class _Parser:
                 self._need(")")
             else:
                 term = self._term()
-                if term.function and self._peek().kind == "name" and not self._is("FROM"):
+                if (term.function or self._grouped) and self._peek().kind == "name" and not self._is("FROM"):
                     term = term._replace(alias=self._name())
                 query.terms.append(term)
             if not self._takes(","):

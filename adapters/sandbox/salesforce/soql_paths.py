@@ -47,12 +47,13 @@ class _Place:
 
 @dataclass
 class Paths:
-    """The joins of one query. `base` is the alias of its own table."""
+    """The joins of one query. `base` is its own table in the SQL, `alias` what the query itself calls it."""
 
     schema: Schema
     login: Login
     object: SObject
     base: str = "t0"
+    alias: str = ""
     joins: list[str] = field(default_factory=list)
     _places: dict[tuple[str, ...], _Place] = field(default_factory=dict)
 
@@ -67,7 +68,7 @@ class Paths:
         return Column(sql, _DAY if term.function == "DAY_ONLY" else _NUMBER, found.path)
 
     def _plain(self, path: tuple[str, ...]) -> Column:
-        if len(path) > 1 and path[0].lower() == self.object.name.lower() and self.object.relation(path[0]) is None:
+        if len(path) > 1 and path[0].lower() in (self.object.name.lower(), self.alias) and self.object.relation(path[0]) is None:
             path = path[1:]
         if len(path) > MAX_DEPTH + 1:
             raise ApiError("INVALID_FIELD", "A query may lead over at most five relationships.")

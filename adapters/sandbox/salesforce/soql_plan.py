@@ -83,7 +83,7 @@ class Planner:
             raise no_type(query.object)
         if query.offset > MAX_OFFSET:
             raise ApiError("NUMBER_OUTSIDE_VALID_RANGE", "Maximum SOQL offset allowed is 2000")
-        paths = Paths(self.schema, self.login, owner)
+        paths = Paths(self.schema, self.login, owner, alias=query.alias)
         terms = self._terms(query, owner)
         columns = [] if query.counts else self._columns(query, terms, paths)
         names = sorted({column.path[:size] for column in columns for size in range(1, len(column.path))})

@@ -70,6 +70,7 @@ class Query:
     nested: list[Query] = field(default_factory=list)
     everything: str = ""
     object: str = ""
+    alias: str = ""
     where: Condition | None = None
     group: list[Term] = field(default_factory=list)
     having: Condition | None = None
