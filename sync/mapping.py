@@ -32,8 +32,9 @@ class Direction(StrEnum):
 class MappingRow:
     """One mapped field: CRM field `field` ↔ Market column `column`, for these kinds.
 
-    `stock` rows ship with the product and are skipped where a CRM lacks their field; of several stock rows for one column the
-    first whose field is described counts. A row that an operator wrote must name a described field.
+    `main_address`: the field is the one by which the CRM knows where to mail, and holds nothing else. `stock` rows ship with the product
+    and are skipped where a CRM lacks their field; of several stock rows for one column the first whose field is described counts. A row
+    that an operator wrote must name a described field.
     """
 
     field: str
@@ -44,6 +45,7 @@ class MappingRow:
     pick: Pick | None = None
     true_when: tuple[str, ...] = ()
     stock: bool = True
+    main_address: bool = False
 
     @property
     def pulls(self) -> bool:
@@ -77,7 +79,7 @@ def combine(stock: Iterable[MappingRow], own: Iterable[MappingRow]) -> tuple[Map
 def _inheriting(row: MappingRow, stock: Sequence[MappingRow]) -> MappingRow:
     for old in stock:
         if (old.field, old.column) == (row.field, row.column) and row.kinds <= old.kinds:
-            return replace(row, pick=old.pick, true_when=old.true_when)
+            return replace(row, pick=old.pick, true_when=old.true_when, main_address=old.main_address)
     return row
 
 

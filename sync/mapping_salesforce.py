@@ -46,7 +46,8 @@ _ACCOUNT_ROWS = (
 # Opt-outs go to the CRM on their own road (PUSH-U), hence pull here. The field is hidden in many orgs; then nothing is known (CONSENT-6).
 _PEOPLE_ROWS = (
     *_both(PEOPLE, first_name="FirstName", last_name="LastName", title="Title", phone="Phone", mobile_phone="MobilePhone"),
-    *_both(PEOPLE, email="Email", lead_source="LeadSource"),
+    MappingRow("Email", "email", PEOPLE, main_address=True),
+    *_both(PEOPLE, lead_source="LeadSource"),
     *_pull(PEOPLE, opt_out="HasOptedOutOfEmail"),
     *_both(_LEADS, mailing_street="Street", mailing_city="City", mailing_state="State", mailing_zip="PostalCode"),
     *_both(_LEADS, mailing_country="Country", company="Company"),

@@ -140,7 +140,10 @@ class SalesforceReading:
 
     def count(self, source: str, asked: Sequence[str], *, everything: bool = False) -> int:
         """How many records meet these conditions; one call."""
-        answer = self.query(query(("COUNT()",), source, asked), source, everything=everything)
+        try:
+            answer = self.query(query(("COUNT()",), source, asked), source, everything=everything)
+        except UnknownField as trouble:
+            raise _bad_filter(trouble, source) from trouble
         try:
             return msgspec.json.decode(answer.body, type=_Total).total_size
         except msgspec.DecodeError:
