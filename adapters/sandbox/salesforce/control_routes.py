@@ -56,7 +56,7 @@ class ControlRoutes:
         it = self._instance
 
         def convert(body: Body) -> Body:
-            named = {key: body.get(key) for key in ("contact", "account", "new_id")}
+            named = {key: whole(body[key]) if body.get(key) else None for key in ("contact", "account", "new_id")}
             by, stamp = events.admin(it), it.records.stamp()
             return lifecycle.convert(it, whole(body["lead"]), by, stamp, opportunity=bool(body.get("opportunity")), **named)
 

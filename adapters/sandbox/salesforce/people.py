@@ -76,13 +76,14 @@ def _person(fill: Populator, size: int, columns: Columns) -> Columns:
 
 
 def _share(fill: Populator, size: int, found: Columns) -> None:
-    """Two people, one address; or the same address written differently."""
-    if not fill.people:
+    """Two people, one address; or the same address written differently. The first batch shares within itself."""
+    known = [person.email for person in fill.people] or [email for email in found["Email"] if email]
+    if not known:
         return
     for at in fill.hits(size, fill.rates.shared_address):
-        found["Email"][at] = fill.dice.choice(fill.people).email
+        found["Email"][at] = fill.dice.choice(known)
     for at in fill.hits(size, fill.rates.address_variant):
-        base = fill.dice.choice(fill.people).email
+        base = fill.dice.choice(known)
         found["Email"][at] = base.upper() if at % 2 else base.title()
 
 

@@ -87,4 +87,5 @@ class Pools:
         """As long or as large as the field allows."""
         if spec.type in NUMBERS:
             return 2**31 - 1 if spec.type in WHOLE else float(10 ** (spec.precision - spec.scale) - 1)
-        return (LONG_TEXT * (spec.length // len(LONG_TEXT) + 1))[: spec.length - 1].strip() + "ü" if spec.length else None
+        text = (LONG_TEXT * (spec.length // len(LONG_TEXT) + 1))[: spec.length].rstrip()
+        return text.ljust(spec.length, "ü") or None

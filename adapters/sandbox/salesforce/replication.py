@@ -25,8 +25,8 @@ def _window(visit: Visit) -> tuple[str, str]:
             raise ApiError("INVALID_REPLICATION_DATE", f"{name} is no date and time: {text}")
         bounds.append(found.timestamp() // 60 * 60)
     start, end = bounds
-    if end - start < 60:
-        raise ApiError("INVALID_REPLICATION_DATE", "startDate must be at least one minute greater than endDate")
+    if end - start <= 60:
+        raise ApiError("INVALID_REPLICATION_DATE", "endDate must be more than one minute after startDate")
     if visit.instance.clock.now() - start > MAX_START_DAYS * _DAY_S:
         raise ApiError("INVALID_REPLICATION_DATE", f"startDate cannot be more than {MAX_START_DAYS} days ago")
     return literal(start), literal(end)
