@@ -10,7 +10,7 @@ import orjson
 
 from adapters.sandbox.control_api import Action, dispatch, shared_actions
 from adapters.sandbox.http_server import Request, Response
-from adapters.sandbox.salesforce import events, lifecycle, looking
+from adapters.sandbox.salesforce import bulk_query, events, lifecycle, looking
 from adapters.sandbox.salesforce.automation import DuplicateRule, Rule
 from adapters.sandbox.salesforce.custom_objects import CustomObject
 from adapters.sandbox.salesforce.errors import ApiError
@@ -198,6 +198,7 @@ class ControlRoutes:
 
         return {
             "bulk": bulk,
+            "bulk/warm": lambda b: bulk_query.warm(it, b["soql"], b.get("operation", "queryAll")),
             "editors": editors,
             "limits": limits,
             "log-from": _done(log_from),

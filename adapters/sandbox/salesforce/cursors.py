@@ -36,14 +36,18 @@ class Cursors:
         self._open: dict[str, Cursor] = {}
         self._number = itertools.count(1)
 
-    def keep(self, user: str, plan: Plan, seqs: array[int], rows: int, everything: bool) -> Cursor:
-        """Keep a result; the oldest one of the same user goes when there are too many."""
-        cursor = Cursor(numbered("01g", next(self._number)), user, plan, seqs, rows, everything, self._clock.now())
-        mine = [one.locator for one in self._open.values() if one.user == user]
+    def make(self, user: str, plan: Plan, seqs: array[int], rows: int, everything: bool) -> Cursor:
+        """A result that is not kept yet: one page may be all of it."""
+        return Cursor(numbered("01g", next(self._number)), user, plan, seqs, rows, everything, self._clock.now())
+
+    def keep(self, cursor: Cursor) -> None:
+        """There will be further pages; the oldest result of the same user goes when there are too many."""
+        if cursor.locator in self._open:
+            return
+        mine = [one.locator for one in self._open.values() if one.user == cursor.user]
         for old in mine[: max(0, len(mine) - self.most + 1)]:
             del self._open[old]
         self._open[cursor.locator] = cursor
-        return cursor
 
     def need(self, locator: str, user: str) -> Cursor:
         """A result that lives; raises ApiError INVALID_QUERY_LOCATOR."""

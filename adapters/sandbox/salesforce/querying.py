@@ -60,7 +60,7 @@ def query(visit: Visit, everything: bool) -> Response:
     sql, values = plan.keys()
     seqs = array("q", (seq for (seq,) in database.execute(sql, values)))
     user = visit.login.user_id
-    cursor = visit.instance.cursors.keep(user, plan, seqs, _page_rows(visit), everything) if len(seqs) else None
+    cursor = visit.instance.cursors.make(user, plan, seqs, _page_rows(visit), everything) if len(seqs) else None
     found: Record = _page(visit, cursor, 0) if cursor else {"totalSize": 0, "done": True, "records": []}
     visit.instance.edit_around(visit.object, before=False)
     return reply(found, rows=len(found["records"]))
@@ -99,6 +99,7 @@ def _page(visit: Visit, cursor: Cursor, start: int) -> Record:
     if done:
         visit.instance.cursors.drop(cursor.locator)
     else:
+        visit.instance.cursors.keep(cursor)
         found["nextRecordsUrl"] = f"{visit.base}/query/{cursor.locator}-{end}"
     found["records"] = records
     return found

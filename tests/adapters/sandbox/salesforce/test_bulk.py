@@ -162,6 +162,7 @@ def test_a_large_result_is_made_in_the_background_and_never_stale(start: Start) 
             time.sleep(0.01)
         return [row["Title"] for row in result(client, job)]
 
+    assert control.warm("SELECT Id, Title FROM Contact") == 600
     assert len(titles()) == len(titles()) == 600
     control.edit("Contact", next(control.dump("Contact"))["Id"], {"Title": "edited"})
     assert titles().count("edited") == 1
