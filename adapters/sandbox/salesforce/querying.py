@@ -6,6 +6,7 @@ import json
 from array import array
 from dataclasses import replace
 from typing import Any
+from urllib.parse import quote_plus
 
 import orjson
 
@@ -44,7 +45,7 @@ def query(visit: Visit, everything: bool) -> Response:
     text = visit.request.query.get("q", "")
     if not text:
         raise ApiError("MALFORMED_QUERY", "A query string has to be specified")
-    if len(visit.request.path) + len(text) > MAX_URL and visit.request.method == "GET":
+    if len(visit.request.path) + len(quote_plus(text)) > MAX_URL and not visit.request.in_bulk:
         raise ApiError("URI_TOO_LONG", "URI Too Long")
     visit.summary["soql"] = text
     tree = parse_soql(text)

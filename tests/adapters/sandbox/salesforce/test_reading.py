@@ -172,3 +172,11 @@ def test_versions_resources_and_limits(client: Client, control: SalesforceContro
     assert client.call("GET", "/services/data/v30.0/limits").status_code == 404
     counts = client.good("GET", "limits/recordCount", params={"sObjects": "Contact,Lead"})["sObjects"]
     assert counts == [{"count": 30, "name": "Contact"}, {"count": 10, "name": "Lead"}]
+
+
+def test_an_address_has_a_longest_length(client: Client) -> None:
+    ids = ", ".join(f"'003Sb00000{n:05}AAA'" for n in range(600))
+    soql = f"SELECT Id FROM Contact WHERE Id IN ({ids})"
+    assert client.refused("GET", "query", params={"q": soql}) == (414, "URI_TOO_LONG")
+    part = {"method": "GET", "url": f"/services/data/v60.0/query?q={soql.replace(' ', '+')}", "referenceId": "q"}
+    assert client.good("POST", "composite", {"compositeRequest": [part]})["compositeResponse"][0]["httpStatusCode"] == 200
