@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo up test soak check format bench docs docs-serve clean
+.PHONY: help install demo up jsforce test soak check format bench docs docs-serve clean
 
 help:            ## What can be typed here
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
@@ -23,6 +23,9 @@ demo: $(STAMP)   ## A whole initial sync against a local SugarCRM sandbox, in ab
 
 up: $(STAMP)     ## Server, deployments and a worker here, until Ctrl-C (marketsync.toml in this folder; ARGS="--port 4201")
 	@$(BIN)/marketsync up $(ARGS)
+
+jsforce:         ## Install the npm client that the tests run against the Salesforce sandbox (they do it themselves when it is missing)
+	@cd tests/adapters/sandbox/salesforce/jsforce && npm install --no-audit --no-fund --no-package-lock --ignore-scripts --silent
 
 test: $(STAMP)   ## Run every test
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder

@@ -26,9 +26,9 @@ from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies
 
 from adapters.http_lanes import Lanes, Traffic
-from adapters.http_messages import Answer, Call, error_type, retry_after_s, unpacked
+from adapters.http_messages import Answer, Call, is_busy, retry_after_s, unpacked
 from adapters.http_trouble import Unanswered, certificate_trouble, no_tls, unreachable
-from sync.errors import ConfigError, QuotaExhausted, Transient
+from sync.errors import ConfigError, QuotaExhausted
 
 # At DEBUG urllib3 writes whole URLs, query values included, into the log.
 logging.getLogger("urllib3").setLevel(logging.INFO)
@@ -246,11 +246,11 @@ class HttpClient:
 
     def _understood(self, call: Call, answer: Answer) -> Answer | _Mishap:
         """Sorts out busy servers and pages made for people; the rest is for the dialect to read."""
-        if issubclass(error_type(answer.status), Transient) and answer.status >= 400:
+        if is_busy(answer):
             return _Mishap(f"the server answered {answer.status}", "", retry_after_s(answer, self._wall), status=answer.status)
         if answer.is_empty and answer.status == 200:
             return _Mishap("the server answered 200 with nothing", "the CRM's own error log says why")
-        if answer.is_json or answer.is_empty or answer.status == TOO_LARGE:
+        if answer.is_json or answer.is_empty or answer.status == TOO_LARGE or (call.csv and answer.is_csv):
             self._spoke_json = self._spoke_json or (answer.is_json and answer.status < 400)
             return answer
         if self._spoke_json and (answer.status < 400 or not call.harmless):

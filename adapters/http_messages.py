@@ -17,6 +17,7 @@ ERRORS: dict[int, type[MarketsyncError]] = {
     401: CredentialError,
     403: AccessDenied,
     408: Transient,
+    420: Transient,  # an edge server's word for too much
     425: Transient,
     429: Transient,
     501: ContractBroken,
@@ -31,6 +32,12 @@ _ADDRESSES = re.compile(r"[^\s<>\"'@]+@[^\s<>\"'@]+")
 def error_type(status: int) -> type[MarketsyncError]:
     """The table status → error. Other 5xx are transient, other refusals are something we did not expect."""
     return ERRORS.get(status, Transient if status >= 500 else ContractBroken)
+
+
+def is_busy(answer: Answer) -> bool:
+    """Whether time may cure this refusal. 406 without a body comes from an edge server, not from the service behind it."""
+    curable = answer.status >= 400 and issubclass(error_type(answer.status), Transient)
+    return curable or (answer.status == 406 and answer.is_empty)
 
 
 def scrub(text: str, longest: int = 200) -> str:
@@ -70,6 +77,7 @@ class Call:
     body: bytes | None = None
     harmless: bool = False
     attempts: int | None = None  # None: what the client's patience says
+    csv: bool = False  # the answer is a table, not JSON
 
     @property
     def place(self) -> str:
@@ -94,6 +102,11 @@ class Answer:
         """By the body, not by the label: load balancers and PHP both mislabel."""
         head = self.body[:64].lstrip()
         return "html" not in self.headers.get("Content-Type", "") and (head[:1] in _JSON_STARTS or head.rstrip() in _JSON_WORDS)
+
+    @property
+    def is_csv(self) -> bool:
+        """By the label: nothing in a table tells it from other text."""
+        return "text/csv" in self.headers.get("Content-Type", "")
 
     @property
     def is_empty(self) -> bool:

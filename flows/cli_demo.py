@@ -30,27 +30,28 @@ def _hidden_size(name: str) -> Callable[[Callable[..., None]], Callable[..., Non
 @click.command(short_help="Show both directions of a sync against an invented CRM.")
 @click.option("--folder", metavar="DIR", default="demo", show_default=True, help="Where the demo's configuration, Market and reports go.")
 @click.option("--stay", is_flag=True, help="Keep the invented CRM at work afterwards, until Ctrl-C, for trying more commands with it.")
+@click.option("--crm", type=click.Choice(("sugarcrm", "salesforce")), default="sugarcrm", show_default=True, help="Which CRM is invented.")
 @_hidden_size("users")
 @_hidden_size("accounts")
 @_hidden_size("leads")
 @_hidden_size("contacts")
 @_hidden_size("opportunities")
 @click.pass_obj
-def demo(terminal: Terminal, /, folder: str, stay: bool, **sizes: int | None) -> None:
-    """Show both directions of a sync against an invented SugarCRM on this machine.
+def demo(terminal: Terminal, /, folder: str, stay: bool, crm: str, **sizes: int | None) -> None:
+    """Show both directions of a sync against an invented CRM on this machine.
 
-    Starts a SugarCRM sandbox on a free loopback port, writes a configuration, and brings about 20,000 records into a SQLite file. Then a
+    Starts a sandbox of the CRM on a free loopback port, writes a configuration, and brings about 20,000 records into a SQLite file. Then a
     day of marketing is recorded (a campaign, visits, forms, an event, scores, tasks, opt-outs) while colleagues work in the CRM, and each
     recurring flow runs once. Needs no network. Every demo starts afresh.
     """
-    from tasks.demo import DemoSize, clear_stage, demo_sandbox
+    from tasks.demo import NAMES, DemoSize, clear_stage, demo_sandbox
 
     folder_path = Path(folder).resolve()
     size = DemoSize(**{name: count for name, count in sizes.items() if count is not None})
     terminal.advice = "The sandbox is gone too. `marketsync demo` starts afresh."
     clear_stage(folder_path)
-    click.echo(f"Inventing a SugarCRM: {_sizes(size)}", err=True)
-    with demo_sandbox(folder_path, size) as stage:
+    click.echo(f"Inventing a {NAMES[crm]}: {_sizes(size)}", err=True)
+    with demo_sandbox(folder_path, size, crm) as stage:
         terminal.config_option = stage.config
         _play(terminal, stage)
         if stay:
@@ -88,10 +89,11 @@ def _recurring() -> Mapping[str, Callable[..., str]]:
 
 
 def _a_day(terminal: Terminal, stage: Stage) -> DemoCrm:
-    from tasks.demo_crm import DemoCrm  # not earlier: Prefect reads its settings when it is imported
+    from tasks.demo_crm import DemoSugar  # not earlier: Prefect reads its settings when it is imported
     from tasks.demo_day import record_day
+    from tasks.demo_salesforce import DemoSalesforce
 
-    crm = DemoCrm(stage.url)
+    crm: DemoCrm = (DemoSalesforce if stage.crm == "salesforce" else DemoSugar)(stage.url)
     click.echo("\nRecording a day of marketing", err=True)
     recorded = record_day(terminal.config)
     click.echo("Colleagues work in the CRM meanwhile", err=True)

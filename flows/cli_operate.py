@@ -121,3 +121,16 @@ def sugarcrm(options: tuple[str, ...]) -> None:
 
     sys.stdout.flush()
     become_sandbox("sugarcrm", options)
+
+
+@sandbox.command("salesforce", context_settings={"ignore_unknown_options": True, "help_option_names": []})
+@click.argument("options", nargs=-1, type=click.UNPROCESSED)
+def salesforce(options: tuple[str, ...]) -> None:
+    """A Salesforce on loopback until Ctrl-C. `--help` lists its options: --port, --accounts, --contacts, …
+
+    It prints its address and how to log in. `--password-env VARIABLE` and `--client-secret-env VARIABLE` say where secrets are.
+    """
+    from tasks.demo import become_sandbox
+
+    sys.stdout.flush()
+    become_sandbox("salesforce", options)

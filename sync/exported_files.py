@@ -28,8 +28,11 @@ _STAND_INS: Mapping[str, Mapping[tuple[str, Pick], str]] = {
 }
 """Exports write the list of addresses as plain columns: the part of a field → the column that says the same."""
 
-_DELETED: Mapping[str, str] = {"sugarcrm": "deleted"}
+_DELETED: Mapping[str, str] = {"sugarcrm": "deleted", "salesforce": "IsDeleted"}
 """Exports taken from the CRM's own database have deleted records too; this column is true for them."""
+
+_PASSED_OVER: Mapping[str, frozenset[str]] = {"salesforce": frozenset({"LastViewedDate", "LastReferencedDate"})}
+"""What exports have and no read asks for: when the user who exported looked at the record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,7 @@ def plan_file(crm: str, header: Sequence[str], schema: ObjectSchema, readings: S
     it, else it is left out: what a file does not say, it does not blank."""
     by_lower = {name.strip().lower(): number for number, name in enumerate(header)}
     columns = {spec.name: by_lower[spec.name.lower()] for spec in schema.fields if spec.name.lower() in by_lower}
-    columns |= {name: by_lower[name] for name in _extra(crm) if name in by_lower}
+    columns |= {name: by_lower[name.lower()] for name in _extra(crm) if name.lower() in by_lower}
     found = tuple(each for reading in readings if (each := _present(crm, reading, columns)) is not None)
     sources = {reading.source for reading in found}
     missing = tuple(sorted({reading.source for reading in readings} - sources - _stood_in(crm, readings, found)))
@@ -114,7 +117,7 @@ def header_mistakes(crm: str, header: Sequence[str], schema: ObjectSchema, readi
     """Everything that is wrong with the names in the first line. Names are the CRM's field names, whatever their case; those that begin
     with an underscore are the CRM's own remarks and are passed over."""
     names = [name.strip() for name in header]
-    known = {*schema.names(), *_extra(crm)}
+    known = {*schema.names(), *_extra(crm), *_PASSED_OVER.get(crm, ())}
     known_lower = {name.lower() for name in known}
     if blank := [number for number, name in enumerate(names, 1) if not name]:
         yield f"column {', '.join(map(str, blank))} has no name"

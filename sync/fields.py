@@ -74,6 +74,7 @@ class FieldSpec:
     required: bool = False
     options: tuple[str, ...] = ()
     filterable: bool = True
+    separator: str = ""  # of a LIST that the CRM writes as one text
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,3 +121,4 @@ class Reading:
     policy: WritePolicy = WritePolicy.OVERWRITE
     mapped: bool = False  # true: named by the mapping; false: replicated under its own name
     true_when: tuple[str, ...] = ()  # not empty: the column is true when the raw text is one of these
+    separator: str = ""  # of a LIST that comes as one text; empty: the text is an array, or in Sugar's stored form

@@ -33,8 +33,9 @@ class Direction(StrEnum):
 class MappingRow:
     """One mapped field: CRM field `field` ↔ Market column `column`, for these kinds.
 
-    `stock` rows ship with the product and are skipped where a CRM lacks their field; of several stock rows for one column the
-    first whose field is described counts. A row that an operator wrote must name a described field.
+    `main_address`: the field is the one by which the CRM knows where to mail, and holds nothing else. `stock` rows ship with the product
+    and are skipped where a CRM lacks their field; of several stock rows for one column the first whose field is described counts. A row
+    that an operator wrote must name a described field.
     """
 
     field: str
@@ -45,6 +46,7 @@ class MappingRow:
     pick: Pick | None = None
     true_when: tuple[str, ...] = ()
     stock: bool = True
+    main_address: bool = False
 
     @property
     def pulls(self) -> bool:
@@ -83,7 +85,7 @@ def combine(stock: Iterable[MappingRow], own: Iterable[MappingRow]) -> tuple[Map
 def _inheriting(row: MappingRow, stock: Sequence[MappingRow]) -> MappingRow:
     for old in stock:
         if (old.field, old.column) == (row.field, row.column) and row.kinds <= old.kinds:
-            return replace(row, pick=old.pick, true_when=old.true_when)
+            return replace(row, pick=old.pick, true_when=old.true_when, main_address=old.main_address)
     return row
 
 
@@ -115,7 +117,7 @@ def readings(
     sources = {reading.source for reading in mapped}
     others = sorted((spec for spec in schema.fields if spec.name not in sources), key=lambda spec: (spec.name, spec.crm_type))
     names = column_names((spec.name for spec in others), reserved_columns(kind.table) | columns | frozenset(taken), known)
-    return mapped + tuple(Reading(names[spec.name], spec.name, spec.type) for spec in others)
+    return mapped + tuple(Reading(names[spec.name], spec.name, spec.type, separator=spec.separator) for spec in others)
 
 
 def _mapped(kind: Kind, schema: ObjectSchema, rows: Sequence[MappingRow]) -> Iterable[Reading]:
@@ -126,7 +128,7 @@ def _mapped(kind: Kind, schema: ObjectSchema, rows: Sequence[MappingRow]) -> Ite
             continue
         filled.add(row.column)
         type_ = _column_type(kind, row, spec)
-        yield Reading(row.column, row.field, type_, row.pick, row.policy, mapped=True, true_when=row.true_when)
+        yield Reading(row.column, row.field, type_, row.pick, row.policy, mapped=True, true_when=row.true_when, separator=spec.separator)
 
 
 def _column_type(kind: Kind, row: MappingRow, spec: FieldSpec) -> ColumnType:

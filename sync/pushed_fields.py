@@ -50,7 +50,7 @@ def outgoing_fields(kind: Kind, mapping: Iterable[MappingRow], columns: Mapping[
         if row.column not in columns:
             continue
         value = plain_value(columns[row.column])
-        if row.column == ADDRESS_COLUMN and row.pick is not None:
+        if row.column == ADDRESS_COLUMN and (row.pick is not None or row.main_address):
             if value:
                 out["address"] = value
         elif value is not None or not creates:

@@ -190,9 +190,16 @@ class Stream:
     start: str
 
 
+class PageFormat(StrEnum):
+    """How the records of a page are written."""
+
+    NDJSON = "ndjson"  # one JSON object per line
+    CSV = "csv"  # RFC 4180, UTF-8, names of fields in the first record; empty is NULL, quoted or not
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some records as the CRM sent them: newline-delimited JSON objects, one per line, none of them turned into Python objects.
+    """Some records as the CRM sent them, none of them turned into Python objects.
 
     `position` is where the stream goes on after this page (opaque text that survives a restart), None when the stream has ended.
     `received_bytes` counts what came over the wire. `removed` are the deleted records that this page told of; they are not in `body`.
@@ -204,6 +211,7 @@ class Page:
     position: str | None
     received_bytes: int
     removed: tuple[Removal, ...] = ()
+    format: PageFormat = PageFormat.NDJSON
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,8 @@ class Form(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """The documentation and the limits of one setting. `example` is TOML text for the template; needed where there is no default."""
+    """The documentation and the limits of one setting. `example` is TOML text for the template; needed where there is no default.
+    `usual`: most files have it, so that the template does; whether it may be left out depends on other settings."""
 
     text: str
     unit: str = ""
@@ -28,6 +29,7 @@ class Setting:
     choices: tuple[str, ...] = ()
     form: Form = Form.ANY
     example: str = ""
+    usual: bool = False
 
 
 def doc(text: str, **more: Any) -> Mapping[str, Setting]:

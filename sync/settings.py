@@ -10,11 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from sync.connection_settings import ConnectionSettings
 from sync.consent import FirstAdoption
 from sync.errors import ConfigError
 from sync.mapping import MappingRow
 from sync.merge_fields import MergeField
 from sync.near_names import did_you_mean
+from sync.place_settings import MarketSettings as MarketSettings
+from sync.place_settings import ReportSettings as ReportSettings
+from sync.place_settings import StagingSettings as StagingSettings
 from sync.pull_settings import CustomObject as CustomObject
 from sync.pull_settings import PullOption as PullOption
 from sync.pull_settings import PullOptions as PullOptions
@@ -24,13 +28,10 @@ from sync.push_settings import ScoreField as ScoreField
 from sync.push_settings import SinkSettings as SinkSettings
 from sync.records import Filter, Kind
 from sync.saved_reports import SavedReport
-from sync.secrets import SecretRef
 from sync.setting import Form as Form
 from sync.setting import Setting as Setting
 from sync.setting import doc as _doc
 from sync.setting import share as _share
-from sync.stock_mappings import STOCK_MAPPINGS
-from sync.urls import port_of
 
 
 class LeftScope(StrEnum):
@@ -39,31 +40,6 @@ class LeftScope(StrEnum):
     MARK = "mark"
     SOFT_DELETE = "soft_delete"
     KEEP = "keep"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MarketSettings:
-    """The marketing database."""
-
-    url: str = field(
-        default="sqlite:///marketsync.db",
-        metadata=_doc(
-            "Where the marketing database is: sqlite:///file.db or postgresql://user@host:5432/database. Never with a password in it.",
-            form=Form.MARKET_URL,
-        ),
-    )
-    password: SecretRef | None = field(
-        default=None, metadata=_doc("The database user's password, by reference.", example='{ env = "MARKET_PASSWORD" }')
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StagingSettings:
-    """The files in which batches wait for their checks."""
-
-    keep_committed_days: int = field(default=7, metadata=_doc("How long the file of a committed batch is kept.", unit="days", minimum=0))
-    memory_limit_mb: int = field(default=192, metadata=_doc("Most memory that staging may use per process.", unit="MiB", minimum=64))
-    threads: int = field(default=2, metadata=_doc("Threads that staging may use per process.", unit="threads", minimum=1, maximum=256))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,15 +80,6 @@ class GateSettings:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReportSettings:
-    """The quality reports of the runs (GATE-5)."""
-
-    keep_days: int = field(default=90, metadata=_doc("How long reports are kept.", unit="days", minimum=1))
-    data_docs: bool = field(
-        default=False,
-        metadata=_doc("Also write Great Expectations' own Data Docs. They load their styles from the internet and grow with every run."),
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,39 +103,14 @@ class ScopeSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ConnectorSettings:
+class ConnectorSettings(ConnectionSettings):
     """One CRM: where it is, who we are there, what comes and what goes (CONN-1)."""
 
-    name: str
-    crm: str = field(metadata=_doc("The type of CRM.", choices=tuple(STOCK_MAPPINGS), example='"sugarcrm"'))
-    url: str = field(
-        metadata=_doc(
-            "The CRM's address, without the API's path. The port follows from it: 443 for https, unless it names one (CONN-2).",
-            form=Form.SERVICE_URL,
-            example='"https://crm.example.com"',
-        )
-    )
-    username: str = field(metadata=_doc("The syncing user. Give this user the rights that the options below need.", example='"marketsync"'))
-    password: SecretRef = field(metadata=_doc("The syncing user's password, by reference.", example='{ env = "CRM_PASSWORD" }'))
-    platform: str = field(
-        default="mkt_sync", metadata=_doc("The API platform that we log in as; one of our own, or people and we end each other's sessions.")
-    )
-    client_id: str = field(default="sugar", metadata=_doc("The OAuth client."))
-    client_secret: SecretRef | None = field(
-        default=None, metadata=_doc("The OAuth client's secret, by reference, if it has one.", example='{ env = "CRM_CLIENT_SECRET" }')
-    )
-    api_version: str = field(default="v11_24", metadata=_doc("The version of the API that we speak."))
-    allow_plain_http: bool = field(
-        default=False, metadata=_doc("Allow http to another machine. The password then travels readable (CONN-2).")
-    )
-    ca_file: str | None = field(
-        default=None,
-        metadata=_doc(
-            "Certificates to trust, a PEM file, if the CRM's is not signed by a public authority.", form=Form.PATH, example='"crm-ca.pem"'
-        ),
-    )
-    verify: bool = field(default=True, metadata=_doc("Check the CRM's certificate."))
     page_rows: int = field(default=500, metadata=_doc("How many records to ask for at once.", unit="records", minimum=1, maximum=10_000))
+    bulk_from_rows: int = field(
+        default=20_000,
+        metadata=_doc("Salesforce: from how many records on a whole object is read by Bulk API 2.0.", unit="records", minimum=0),
+    )
     connections: int = field(default=3, metadata=_doc("How many streams to read at once.", unit="connections", minimum=1, maximum=64))
     timeout_s: float = field(default=120.0, metadata=_doc("How long to wait for an answer.", unit="seconds", minimum=1, maximum=3600))
     backfill_minutes_per_run: float = field(default=10.0, metadata=_doc("Time per run to fill in new fields.", unit="minutes", minimum=0))
@@ -223,10 +165,6 @@ class ConnectorSettings:
     )
 
     @property
-    def port(self) -> int:
-        """Follows from the URL (CONN-2)."""
-        return port_of(self.url)
-
     def kinds(self) -> tuple[Kind, ...]:
         """All kinds that are pulled like core ones, in the order of INIT-1: custom objects follow the core."""
         return (*self.pull.kinds(), *(self.custom_objects if self.pull.custom_objects.on else ()))

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 from sync.errors import ConfigError
+from sync.login import LOGIN_WAYS, NEEDED_BY_LOGIN, LoginWay
 from sync.mapping import MappingRow
 from sync.merge_fields import MergeField
 from sync.merge_fields_reading import read_merge_fields
@@ -59,7 +61,25 @@ def _read_connectors(value: object, spot: Spot) -> Any:
         if not _CONNECTOR_NAME.fullmatch(name):
             inner.wrong("a connector's name has lower-case letters, digits, dashes and underscores, 40 at most, a letter first")
         found[name] = read_table(ConnectorSettings, table, inner, _READERS, name=name)
+        if isinstance(table, Mapping) and _refuse_incomplete_login(table, inner):
+            found[name] = ABSENT
     return found if ABSENT not in found.values() else ABSENT
+
+
+def _refuse_incomplete_login(table: Mapping[str, object], spot: Spot) -> bool:
+    """Notes what this CRM's way to log in needs and the table lacks. → whether anything is wrong."""
+    crm = str(table.get("crm")) if str(table.get("crm")) in LOGIN_WAYS else "sugarcrm"
+    way = str(table.get("login", LOGIN_WAYS[crm][0].value))
+    if way not in tuple(LoginWay):
+        return False  # noted already
+    if way not in LOGIN_WAYS[crm]:
+        spot.at("login").wrong(f"{crm} takes {', '.join(LOGIN_WAYS[crm])}")
+        return True
+    texts = {each.name: each.metadata["setting"].text for each in fields(ConnectorSettings) if "setting" in each.metadata}
+    missing = [name for name in NEEDED_BY_LOGIN[crm, way] if name not in table]
+    for name in missing:
+        spot.at(name).wrong(f"is missing: {texts[name][0].lower()}{texts[name][1:]}")
+    return bool(missing)
 
 
 _READERS: Mapping[Any, Read] = {

@@ -12,6 +12,7 @@ from pathlib import PurePath
 from typing import Any, get_type_hints
 
 from sync.errors import ConfigError
+from sync.login import LoginWay
 from sync.near_names import did_you_mean
 from sync.secrets import HOW_TO_REFER, SecretKind, SecretRef, name_mistake
 from sync.settings import Form, PullOption, Setting
@@ -221,5 +222,6 @@ _PLAIN: dict[Any, Read] = {
     str | None: _read_text,
     SecretRef: _read_secret,
     SecretRef | None: _read_secret,
+    LoginWay | None: lambda value, spot: read_choice(LoginWay, value, spot),
     PullOption: _read_pull_option,
 }

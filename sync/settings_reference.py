@@ -16,7 +16,7 @@ from sync.settings import ConnectorSettings, PullOption, Setting, Settings
 class SettingDoc:
     """One setting: the table that it stands in, its key there, and its documentation.
 
-    `default` is TOML text; empty where there is none. `mandatory`: a file without it is refused.
+    `default` is TOML text; empty where there is none. `mandatory`: a file without it is refused, in some cases at least.
     """
 
     table: str
@@ -75,7 +75,8 @@ def _stands_in_table(each: Field[Any]) -> bool:
 def _setting_doc(table: str, each: Field[Any]) -> SettingDoc:
     setting: Setting = each.metadata["setting"]
     default = "" if each.default in (MISSING, None, ()) else toml_text(each.default)
-    return SettingDoc(table, each.name, setting.text, setting.unit, default, setting.example, each.default is MISSING)
+    mandatory = setting.usual or each.default is MISSING
+    return SettingDoc(table, each.name, setting.text, setting.unit, "" if setting.usual else default, setting.example, mandatory)
 
 
 def toml_text(value: object) -> str:

@@ -1,4 +1,4 @@
-"""The demo's stage: a SugarCRM sandbox as a process of its own, and a configuration that names it."""
+"""The demo's stage: a sandbox of a CRM as a process of its own, and a configuration that names it."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from sync.push_settings import PushOptions
 from tasks.beside import Beside
 
 CONNECTOR, AUDIENCE = "demo", "newsletter"
-_PASSWORD_FILE = "sandbox-password"
-_PASSWORD_VARIABLE = "MARKETSYNC_SANDBOX_PASSWORD"
-_MODULES = {"sugarcrm": "adapters.sandbox.sugarcrm"}
+_SECRET_FILE = "sandbox-password"
+_SECRET_VARIABLE = "MARKETSYNC_SANDBOX_PASSWORD"
+_MODULES = {"sugarcrm": "adapters.sandbox.sugarcrm", "salesforce": "adapters.sandbox.salesforce"}
 
 _CONFIG = """\
 # Written by `marketsync demo`; the next demo writes it anew. `marketsync init` writes one with every setting explained.
@@ -29,10 +29,9 @@ data_dir = "data"
 url = "sqlite:///market.db"
 
 [connectors.{connector}]
-crm = "sugarcrm"
+crm = "{crm}"
 url = "{url}"
-username = "mkt_sync"
-password = {{ file = "{password_file}" }}
+{login}
 
 [connectors.{connector}.push]
 {options}
@@ -47,12 +46,22 @@ limit = 620
 """
 
 
+_LOGINS = {
+    "sugarcrm": 'username = "mkt_sync"\npassword = { file = "%s" }',
+    "salesforce": 'client_id = "sandbox-client-id"\nclient_secret = { file = "%s" }',
+}
+_SECRET_OPTIONS = {"sugarcrm": "--password-env", "salesforce": "--client-secret-env"}
+NAMES = {"sugarcrm": "SugarCRM", "salesforce": "Salesforce"}
+"""The CRMs that a demo can invent, as they are written."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Where the demo plays: its configuration, and the sandbox's address."""
+    """Where the demo plays: its configuration, and the sandbox's address and sort."""
 
     config: str
     url: str
+    crm: str = "sugarcrm"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +87,7 @@ class DemoSize:
 
 def clear_stage(folder: Path) -> None:
     """What an earlier demo left goes; nothing else does. Raises ConfigError when the folder is not a demo's."""
-    ours = ("marketsync.toml", _PASSWORD_FILE, "data", "market.db", "market.db-wal", "market.db-shm")
+    ours = ("marketsync.toml", _SECRET_FILE, "data", "market.db", "market.db-wal", "market.db-shm")
     strange = [path.name for path in folder.iterdir() if path.name not in ours] if folder.exists() else []
     if strange:
         raise ConfigError(
@@ -91,21 +100,21 @@ def clear_stage(folder: Path) -> None:
 
 
 @contextmanager
-def demo_sandbox(folder: Path, size: DemoSize) -> Iterator[Stage]:
+def demo_sandbox(folder: Path, size: DemoSize, crm: str = "sugarcrm") -> Iterator[Stage]:
     """A sandbox at work while the block lasts, on a free loopback port, and a configuration that names it and pushes everything."""
-    password = secrets.token_urlsafe(18)
-    password_file = folder / _PASSWORD_FILE
-    password_file.touch(mode=0o600)
-    password_file.write_text(password + "\n", encoding="utf-8")
+    secret = secrets.token_urlsafe(18)
+    secret_file = folder / _SECRET_FILE
+    secret_file.touch(mode=0o600)
+    secret_file.write_text(secret + "\n", encoding="utf-8")
     log = folder / "data" / "logs" / "sandbox.log"
-    sandbox = Beside(_MODULES["sugarcrm"], [*size.options(), "--password-env", _PASSWORD_VARIABLE], log, {_PASSWORD_VARIABLE: password})
+    sandbox = Beside(_MODULES[crm], [*size.options(), _SECRET_OPTIONS[crm], _SECRET_VARIABLE], log, {_SECRET_VARIABLE: secret})
     try:
         config = folder / "marketsync.toml"
         url = _url(sandbox, log)
         options = "\n".join(f"{each.name} = true" for each in fields(PushOptions))
-        told = {"connector": CONNECTOR, "url": url, "password_file": _PASSWORD_FILE, "options": options, "audience": AUDIENCE}
-        config.write_text(_CONFIG.format(**told), encoding="utf-8")
-        yield Stage(str(config), url)
+        told = {"connector": CONNECTOR, "crm": crm, "url": url, "login": _LOGINS[crm] % _SECRET_FILE, "options": options}
+        config.write_text(_CONFIG.format(audience=AUDIENCE, **told), encoding="utf-8")
+        yield Stage(str(config), url, crm)
     finally:
         sandbox.stop()
 

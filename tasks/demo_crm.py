@@ -1,10 +1,10 @@
-"""The demo's other side: what colleagues do in the invented SugarCRM meanwhile, and what it holds in the end, asked at its control API."""
+"""The demo's other side: what colleagues do in the invented CRM meanwhile, and what it holds in the end, asked at its control API."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from adapters.sandbox.control_client import ControlClient
 from sync.demo_day import CAMPAIGN, RIVAL
@@ -21,9 +21,9 @@ _MODULES: Mapping[Kind, str] = {
     Kind.COMPLETION: "mkt_Completion",
     Kind.REGISTRATION: "mkt_Registration",
 }
-_EDITED = 8
-_RENAMED = 4
-_RULE = "Rivals are not taken on as leads; ask the sales desk."
+EDITED = 8
+RENAMED = 4
+RULE = "Rivals are not taken on as leads; ask the sales desk."
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +49,24 @@ class Landed:
         return self.acknowledged == self.there == self.more
 
 
-class DemoCrm:
+class DemoCrm(Protocol):
     """The sandbox of the demo. What it held when this was made is what `landed` compares with."""
+
+    def colleagues_work(self) -> Meanwhile:
+        """A rule for new leads, edits, a conversion and an opt-out by phone; nothing of it passes through marketsync."""
+        ...
+
+    def landed(self, config: str) -> Landed:
+        """Are the records of all acknowledged pushes there, and no others that were not there before? (PUSH-3)"""
+        ...
+
+    def campaign(self) -> dict[str, Any] | None:
+        """What the CRM shows of the day's campaign: opens, people_opened, clicks, people_clicked."""
+        ...
+
+
+class DemoSugar:
+    """A SugarCRM sandbox as `DemoCrm`."""
 
     def __init__(self, url: str) -> None:
         self._control = ControlClient(url)
@@ -58,20 +74,20 @@ class DemoCrm:
 
     def colleagues_work(self) -> Meanwhile:
         """A rule for new leads, edits, a conversion and an opt-out by phone; nothing of it passes through marketsync."""
-        rule = {"module": "Leads", "field": "account_name", "matches": RIVAL, "refuse": _RULE}
+        rule = {"module": "Leads", "field": "account_name", "matches": RIVAL, "refuse": RULE}
         self._control.call("hooks", hooks=[rule])
         contacts, accounts = self._some("Contacts"), self._some("Accounts")
-        for number, record in enumerate(contacts[:_EDITED]):
+        for number, record in enumerate(contacts[:EDITED]):
             self._edit("Contacts", record, {"title": f"Director of Region {number + 1}"})
-        for record in accounts[:_RENAMED]:
+        for record in accounts[:RENAMED]:
             self._edit("Accounts", record, {"phone_office": "+1 202 555 0199"})
         leads = [lead for lead in self._some("Leads") if not lead["converted"] and _address(lead)][:1]
         for lead in leads:
             self._control.call("records/convert", lead=lead["id"])
-        out = [each for each in contacts[_EDITED:] if self._is_their_own(_address(each))][:1]
+        out = [each for each in contacts[EDITED:] if self._is_their_own(_address(each))][:1]
         for contact in out:
             self._control.call("addresses/flag", address=_address(contact), opt_out=True)
-        return Meanwhile(len(contacts[:_EDITED]), len(accounts[:_RENAMED]), len(leads), len(out))
+        return Meanwhile(len(contacts[:EDITED]), len(accounts[:RENAMED]), len(leads), len(out))
 
     def landed(self, config: str) -> Landed:
         """Are the records of all acknowledged pushes there, and no others that were not there before? (PUSH-3)"""

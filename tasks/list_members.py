@@ -123,7 +123,9 @@ def ask_missing(run: RunRef, ref: ParcelRef, kind: Kind, ids: tuple[str, ...]) -
 
 
 def _ids(body: bytes) -> Iterator[str]:
-    return (str(json.loads(line)["id"]) for line in body.splitlines() if line)
+    """The key, as any of the CRMs spells it."""
+    found = (json.loads(line) for line in body.splitlines() if line)
+    return (str(next(value for name, value in record.items() if name.lower() == "id")) for record in found)
 
 
 @task(name="check list members", task_run_name="check the members of lists of {run.connector}", **RETRY)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from adapters.crm import ADAPTERS
+from adapters.crm.opening import options_of
 from adapters.market.engine import Market, open_market
 from adapters.staging import ParcelStore
 from adapters.staging.duck import staging_errors
@@ -96,25 +97,12 @@ def open_crm(config: str, connector: str) -> Crm:
 
 
 def make_crm(connector: ConnectorSettings, session_dir: Path) -> Crm:
-    place = f"connectors.{connector.name}"
-    options: dict[str, Any] = {
-        "session_dir": session_dir,
-        "platform": connector.platform,
-        "client_id": connector.client_id,
-        "client_secret": _secret(connector.client_secret, f"{place}.client_secret"),
-        "api_version": connector.api_version,
-        "page_rows": connector.page_rows,
-        "connections": connector.connections,
-        "ca_file": connector.ca_file,
-        "timeout_s": connector.timeout_s,
-        "allow_plain_http": connector.allow_plain_http,
-        "sinks": connector.sinks,
-        "create_as": connector.create_as,
-        "daily_calls": connector.push_limits.daily_calls,
-        "objects": {kind: each.object for kind, each in connector.custom_objects.items()},
-    }
-    password = _secret(connector.password, f"{place}.password")
-    return ADAPTERS[connector.crm](connector.name, connector.url, connector.username, password, **options)
+    """The adapter of this connector; each of its secrets is asked for whenever it is needed (CONN-4)."""
+
+    def secret(name: str) -> Callable[[], str] | None:
+        return _secret(getattr(connector, name), f"connectors.{connector.name}.{name}")
+
+    return ADAPTERS[connector.crm](**options_of(connector, secret, session_dir))
 
 
 def settings_of(run: RunRef) -> ConnectorSettings:

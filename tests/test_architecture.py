@@ -39,6 +39,7 @@ ROOMS = {
     "sync": _room("sync"),
     "adapters.http": _room("sync", *HTTP, others="msgspec requests urllib3"),
     "adapters.crm": _room("sync", "adapters.crm", *HTTP, others="msgspec orjson"),
+    "adapters.crm.salesforce_login": _room("sync", "adapters.crm", *HTTP, others="cryptography msgspec"),  # signs what it logs in with
     "adapters.market": _room("sync", "adapters.market", others="adbc_driver_sqlite alembic psycopg pyarrow sqlalchemy"),
     "adapters.staging": _room("sync", "adapters.staging", others="duckdb msgspec orjson pyarrow"),
     "adapters.reports": _room("sync", "adapters.reports", others="jinja2"),

@@ -11,9 +11,9 @@ from urllib.parse import quote
 
 import msgspec
 
+from adapters.crm.memory import SchemaMemory
 from adapters.crm.sugarcrm_addresses import flagged_addresses, holders_of
 from adapters.crm.sugarcrm_lists import ListMembers, member_streams
-from adapters.crm.sugarcrm_memory import SchemaMemory
 from adapters.crm.sugarcrm_opportunities import CONTACT, OpportunityContacts, wants_contacts, with_contacts
 from adapters.crm.sugarcrm_paging import (
     advanced,
@@ -30,9 +30,9 @@ from adapters.crm.sugarcrm_paging import (
 from adapters.crm.sugarcrm_probe import probe
 from adapters.crm.sugarcrm_schema import MODULES, metadata, schema_of
 from adapters.crm.sugarcrm_session import SugarApi, SugarSession
-from adapters.crm.sugarcrm_tokens import TokenFile
 from adapters.crm.sugarcrm_wire import SugarWire, Unprocessable
 from adapters.crm.sugarcrm_writing import PushWishes, SugarWriting
+from adapters.crm.tokens import TokenFile
 from adapters.http import PATIENT, HttpClient, Patience
 from adapters.http_lanes import TrafficCounts
 from adapters.http_messages import Answer, checked_url
@@ -43,6 +43,8 @@ from sync.flagged import FlaggedAddress
 from sync.push_settings import SinkSettings
 from sync.records import Filter, Kind, Page, ReadRequest, Stream, Window
 
+API_VERSION = "v11_24"
+CLIENT_ID = "sugar"
 ALWAYS = ("id", "date_modified")
 OVERLAP = timedelta(minutes=2)
 EVERYTHING = Filter()
@@ -70,9 +72,9 @@ class SugarCrm(SugarWriting):
         *,
         session_dir: Path,
         platform: str = "mkt_sync",
-        client_id: str = "sugar",
+        client_id: str | None = None,
         client_secret: Callable[[], str] | None = None,
-        api_version: str = "v11_24",
+        api_version: str | None = None,
         page_rows: int = 1000,
         connections: int = 4,
         ca_file: str | None = None,
@@ -91,19 +93,20 @@ class SugarCrm(SugarWriting):
         daily = wishes.daily(session_dir, whose)
         http: dict[str, Any] = {"connections": connections, "ca_file": ca_file, "read_s": timeout_s, "patience": patience, "sleep": sleep}
         self._http = HttpClient(connector, before=daily.take if daily else None, **http)
-        wire = SugarWire(self._http, connector, checked, api_version, platform)
+        wire = SugarWire(self._http, connector, checked, api_version or API_VERSION, platform)
         session = SugarSession(
             wire,
-            TokenFile(session_dir, wire.root, username, platform),
+            TokenFile(session_dir, "sugarcrm", wire.root, username, platform),
             username=username,
             password=password,
             platform=platform,
-            client_id=client_id,
+            client_id=client_id or CLIENT_ID,
             client_secret=client_secret,
         )
         self._site = wire.root.removesuffix("/rest")
         modules = {**MODULES, **(objects or {})}
-        super().__init__(SugarApi(wire, session), modules, wishes, SchemaMemory(session_dir, whose), daily, patience, sleep)
+        memory = SchemaMemory(session_dir, "sugarcrm", whose)
+        super().__init__(SugarApi(wire, session), modules, wishes, memory, daily, patience, sleep)
         self._contacts = OpportunityContacts(self._api, patience, sleep)
         self._members = ListMembers(self._api, page_rows, patience, sleep)
         self._connector = connector

@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
+from adapters.crm.memory import SchemaMemory
 from adapters.crm.sugarcrm_bulk import ask
-from adapters.crm.sugarcrm_memory import SchemaMemory
 from adapters.crm.sugarcrm_schema import MODULES, column_type, metadata
 from adapters.crm.sugarcrm_session import SugarApi
 from sync.activity_objects import Belongs, objects_for

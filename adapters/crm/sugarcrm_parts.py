@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
 import msgspec
 
+from adapters.crm.receipts import GONE, Ending
 from adapters.crm.sugarcrm_bulk import Part
 from adapters.crm.sugarcrm_wire import refusal_of
 from adapters.http import PUSHED_BACK
 from adapters.http_messages import retry_after_s
-from sync.errors import AccessDenied, MarketsyncError
+from sync.errors import AccessDenied
 from sync.push import Outcome
 
 MOST_PARTS = 50
@@ -23,7 +24,6 @@ MOST_PARTS = 50
 ASKED_BACK = "id,date_modified"
 _DONE = (200, 201)
 _NOT_CARRIED_OUT = (301, 401)  # another version was agreed on meanwhile; the session ended between two parts
-GONE = "the CRM has no such record any more: deleted, or hidden from this user"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,21 +54,6 @@ class Write:
             "data": msgspec.json.encode(values).decode(),
             **version,
         }
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """What became of one write. `said`: the CRM's words, scrubbed. `doubtful`: a record to be made was refused in a way that may mean that
-    it is there. `trouble`: why it was postponed. `record`: what came back."""
-
-    outcome: Outcome
-    said: str = ""
-    final: bool = False
-    crm_id: str = ""
-    conflict: bool = False
-    doubtful: bool = False
-    trouble: MarketsyncError | None = None
-    record: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from adapters.crm.activities import campaign_id
+from adapters.crm.receipts import NO_TARGET, Ending, Endings, by_target, is_doubtful, receipts_of, targets_of
 from adapters.crm.sugarcrm_lookup import those_there
-from adapters.crm.sugarcrm_parts import MOST_PARTS, Ending, Write
-from adapters.crm.sugarcrm_push_activities import campaign_id, writes_of
+from adapters.crm.sugarcrm_parts import MOST_PARTS, Write
+from adapters.crm.sugarcrm_push_activities import writes_of
 from adapters.crm.sugarcrm_push_addresses import AddressWrite, Entry, opted_out, perform, with_primary
 from adapters.crm.sugarcrm_schema import MODULES
 from adapters.crm.sugarcrm_writes import SugarWrites
@@ -17,11 +19,7 @@ from sync.push import Outcome, Outgoing, Receipt, Target
 from sync.push_settings import SinkSettings
 from sync.records import Kind
 
-Endings = Sequence[Sequence[Ending]]
-"""Per row the endings of all writes that it needs."""
-
 _ROWS_PER_CALL = {Kind.OPT_OUT: 30.0, Kind.UPDATE: 30.0, Kind.VISIT: 10.0}
-_NO_TARGET = Ending(Outcome.REFUSED, "the person has no record in the CRM to write to")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +32,7 @@ class SugarPush:
 
     def send(self, kind: Kind, batch: Sequence[Outgoing]) -> tuple[Receipt, ...]:
         """See `sync.crm.Writing.send`."""
-        endings = self._way(kind)(batch) if batch else ()
-        receipts = tuple(_receipt(row, each) for row, each in zip(batch, endings, strict=True))
-        if receipts and all(receipt.outcome is Outcome.POSTPONED for receipt in receipts):
-            for ending in (ending for each in endings for ending in each):
-                if ending.trouble is not None:
-                    raise ending.trouble
-        return receipts
+        return receipts_of(batch, self._way(kind)(batch) if batch else ())
 
     def rows_per_call(self, kind: Kind) -> float:
         """See `sync.crm.Writing.rows_per_call`."""
@@ -55,26 +47,26 @@ class SugarPush:
         read before another record's write would else carry the old flag back (CONSENT-8)."""
         out = frozenset(str(row.values.get("address") or "").strip().casefold() for row in batch) - {""}
         changed = opted_out(out)
-        targets = _targets(batch)
+        targets = targets_of(batch)
         wanted = [AddressWrite(MODULES[one.kind], one.crm_id, changed, needs_address=True) for one in targets]
-        return _by_target(batch, dict(zip(targets, perform(self.writes, wanted), strict=True)))
+        return by_target(batch, dict(zip(targets, perform(self.writes, wanted), strict=True)))
 
     def _scores(self, batch: Sequence[Outgoing]) -> Endings:
         """All scores of one record in one write. Sugar drops a field that it does not know without a word; then it is not in the answer."""
-        targets = _targets(batch)
+        targets = targets_of(batch)
         values: dict[Target, dict[str, Any]] = {target: {} for target in targets}
         for row in batch:
             for target in row.targets:
                 values[target] |= _score(row.values)
         writes = [Write(MODULES[one.kind], one.crm_id, values[one], asked_back=tuple(values[one])) for one in targets]
         endings = dict(zip(targets, self.writes.perform(writes), strict=True))
-        return [[_with_fields(row, target, endings[target]) for target in row.targets] or [_NO_TARGET] for row in batch]
+        return [[_with_fields(row, target, endings[target]) for target in row.targets] or [NO_TARGET] for row in batch]
 
     def _new_leads(self, batch: Sequence[Outgoing]) -> Endings:
         """Created with all values at once (PUSH-5). An opt-out is said, its absence is not: the address may be out there already."""
         module = MODULES[self.create_as]
         writes = [
-            Write(module, row.remote_id or row.push_key, _person(row.values), creates=not row.remote_id, doubtful=_doubtful(row))
+            Write(module, row.remote_id or row.push_key, _person(row.values), creates=not row.remote_id, doubtful=is_doubtful(row))
             for row in batch
         ]
         return [[ending] for ending in self.writes.perform(writes)]
@@ -90,16 +82,16 @@ class SugarPush:
             AddressWrite(MODULES[row.targets[0].kind], row.targets[0].crm_id, _moved(row.values), row.values["fields"]) for row in moved
         ]
         endings |= {row.outbox_id: [ending] for row, ending in zip(moved, perform(self.writes, wanted), strict=True)}
-        return [endings.get(row.outbox_id, [_NO_TARGET]) for row in batch]
+        return [endings.get(row.outbox_id, [NO_TARGET]) for row in batch]
 
     def _activities(self, batch: Sequence[Outgoing]) -> Endings:
         """Every row its records, next to each other; accepted when all of them are."""
         per_row = [
-            [replace(write, group=number, doubtful=write.creates and _doubtful(row)) for write in writes_of(row, self.sinks)]
+            [replace(write, group=number, doubtful=write.creates and is_doubtful(row)) for write in writes_of(row, self.sinks)]
             for number, row in enumerate(self._with_campaigns(batch))
         ]
         endings = iter(self.writes.perform([write for writes in per_row for write in writes]))
-        return [[next(endings) for _ in writes] or [_NO_TARGET] for writes in per_row]
+        return [[next(endings) for _ in writes] or [NO_TARGET] for writes in per_row]
 
     def _with_campaigns(self, batch: Sequence[Outgoing]) -> Sequence[Outgoing]:
         """Opened and clicked mails count on one record per campaign: its key is the campaign's, and where the other kind made it already
@@ -114,18 +106,6 @@ class SugarPush:
 
 def _of_campaign(row: Outgoing, key: str, there: frozenset[str]) -> Outgoing:
     return replace(row, push_key=key, remote_id=row.remote_id or (key if key in there else ""), repeated=False)
-
-
-def _doubtful(row: Outgoing) -> bool:
-    return row.repeated and not row.remote_id
-
-
-def _targets(batch: Sequence[Outgoing]) -> tuple[Target, ...]:
-    return tuple(dict.fromkeys(target for row in batch for target in row.targets))
-
-
-def _by_target(batch: Sequence[Outgoing], endings: Mapping[Target, Ending]) -> Endings:
-    return [[endings[target] for target in row.targets] or [_NO_TARGET] for row in batch]
 
 
 def _score(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -152,14 +132,3 @@ def _person(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _moved(values: Mapping[str, Any]) -> Callable[[Sequence[Entry]], Sequence[Entry]]:
     return with_primary(str(values["address"]), out=bool(values.get("opt_out")))
-
-
-def _receipt(row: Outgoing, endings: Sequence[Ending]) -> Receipt:
-    """Refused when one of its writes is, postponed when one was not made; final only if trying again helps none of them."""
-    refused = [ending for ending in endings if ending.outcome is Outcome.REFUSED]
-    if refused:
-        final = all(ending.final for ending in endings)
-        return Receipt(row.outbox_id, row.version, Outcome.REFUSED, row.remote_id, refused[0].said, final)
-    if any(ending.outcome is Outcome.POSTPONED for ending in endings):
-        return Receipt(row.outbox_id, row.version, Outcome.POSTPONED, row.remote_id)
-    return Receipt(row.outbox_id, row.version, Outcome.ACCEPTED, endings[0].crm_id)

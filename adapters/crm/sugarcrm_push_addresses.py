@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from adapters.crm.receipts import GONE, Ending
 from adapters.crm.sugarcrm_lookup import read_named
-from adapters.crm.sugarcrm_parts import GONE, Ending, Write
+from adapters.crm.sugarcrm_parts import Write
 from adapters.crm.sugarcrm_writes import SugarWrites
 from sync.errors import Transient
 from sync.push import Outcome

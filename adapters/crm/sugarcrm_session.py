@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
-from adapters.crm.sugarcrm_tokens import DeadCredential, TokenFile, Tokens, new_salt, proof_of
 from adapters.crm.sugarcrm_wire import Refusal, SugarWire, refusal_of
+from adapters.crm.tokens import DeadCredential, TokenFile, Tokens, new_salt, proof_of
 from adapters.http_messages import Answer
 from sync.errors import ConfigError, ContractBroken, CredentialError, MarketsyncError
 

@@ -26,9 +26,10 @@ import random
 import time
 from collections.abc import Callable, Sequence
 
+from adapters.crm.receipts import Ending
 from adapters.crm.sugarcrm_bulk import tell
 from adapters.crm.sugarcrm_lookup import those_there
-from adapters.crm.sugarcrm_parts import Ending, Job, Write, chunks, judge
+from adapters.crm.sugarcrm_parts import Job, Write, chunks, judge
 from adapters.crm.sugarcrm_session import SugarApi
 from adapters.crm.sugarcrm_wire import TooLarge
 from adapters.http import PATIENT, PUSHED_BACK, Patience

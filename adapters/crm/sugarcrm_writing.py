@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from adapters.crm.memory import DailyCalls, SchemaMemory
 from adapters.crm.sugarcrm_choices import SugarChoices
-from adapters.crm.sugarcrm_memory import DailyCalls, SchemaMemory
 from adapters.crm.sugarcrm_push import SugarPush
 from adapters.crm.sugarcrm_schema import fingerprint
 from adapters.crm.sugarcrm_session import SugarApi
@@ -28,7 +28,7 @@ class PushWishes:
     daily_calls: int = 0
 
     def daily(self, session_dir: Path, whose: str) -> DailyCalls | None:
-        return DailyCalls(session_dir, whose, self.daily_calls) if self.daily_calls else None
+        return DailyCalls(session_dir, "sugarcrm", whose, self.daily_calls) if self.daily_calls else None
 
 
 class SugarWriting:

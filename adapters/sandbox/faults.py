@@ -16,6 +16,7 @@ KINDS = frozenset(
     {
         "status",
         "html",
+        "bare",
         "slow",
         "timeout",
         "timeout_after_commit",
@@ -38,7 +39,8 @@ class FaultRule:
     match is hit. `count` is how often the rule fires at most (None: for ever). `seconds` is how long a `timeout` or
     `slow` answer waits; a `slow` one is then executed, also when nobody waits for it any more. `bulk_dies_after` executes the
     first `parts` parts of a bulk call, as a server does that runs out of time, and answers with an HTML page of `status`; 0 resets the
-    connection. `body`: only requests that hold this text, as one record may bring down every call that it is part of. `inside_bulk`
+    connection. `bare` is a `status` without a body; `says` is the body of a `status`, JSON text, where a page would be the gateway's.
+    `body`: only requests that hold this text, as one record may bring down every call that it is part of. `inside_bulk`
     rules see the parts of a bulk request and nothing else (kinds `status` and `html`).
     """
 
@@ -55,6 +57,7 @@ class FaultRule:
     seconds: float = 30.0
     parts: int = 0
     body: str = ""
+    says: str = ""
     inside_bulk: bool = False
 
     def __post_init__(self) -> None:

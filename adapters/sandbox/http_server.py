@@ -213,7 +213,7 @@ class _Connection(socketserver.StreamRequestHandler):
             request.fault = rule
             answer = app.handle(request)
         app.faulted(request, rule)
-        if kind in ("status", "html") or (kind == "bulk_dies_after" and rule.status):
+        if kind in ("status", "html", "bare") or (kind == "bulk_dies_after" and rule.status):
             self._send(request, gateway_page(rule))
         elif kind in ("truncate", "bad_gzip") and answer is not None:
             self._send(request, answer, spoil=kind)
@@ -244,6 +244,10 @@ def gateway_page(rule: FaultRule) -> Response:
     headers = {"Content-Type": "text/html; charset=utf-8"}
     if rule.retry_after_s is not None:
         headers["Retry-After"] = str(rule.retry_after_s)
+    if rule.kind == "bare":
+        return Response(status, b"", headers)
+    if rule.says:
+        return Response(status, rule.says.encode(), {**headers, "Content-Type": "application/json"})
     title = "Please wait" if status == 200 else f"{status} {reason(status)}"
     page = f"<html>\r\n<head><title>{title}</title></head>\r\n<body><h1>{title}</h1><hr>gateway</body>\r\n</html>\r\n"
     return Response(status, page.encode(), headers)

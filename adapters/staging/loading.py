@@ -1,4 +1,4 @@
-"""Pages into the `raw` table. Records stay bytes until DuckDB's own JSON reader takes them; nothing becomes a Python object.
+"""Pages into the `raw` table. Records stay bytes until DuckDB's own reader takes them; nothing becomes a Python object.
 
 What can't be taken in is kept: a record that is no JSON object, or that DuckDB can't read, goes to `broken` with its bytes and the reason.
 """
@@ -18,8 +18,10 @@ from pathlib import Path
 import duckdb
 import orjson
 
+from adapters.staging.csv_loading import load_csv, split_broken_csv, split_page
 from adapters.staging.duck import literal, quote, staging_errors
-from sync.records import Page
+from sync.errors import ContractBroken
+from sync.records import Page, PageFormat
 
 # Text columns of PostgreSQL can't hold NUL. An escaped backslash before `u0000` is plain text and stays.
 _ANY_NUL = re.compile(rb"\\u0000")  # twice as quick as `in`
@@ -66,17 +68,22 @@ class Spool:
         self._notes: list[list[object]] = []
         self._removed: list[list[object]] = []
         self._longest = 0
+        self._header = b""  # of pages of CSV; those in the file have the same
         self.bytes = 0
 
     def add(self, page: Page) -> None:
-        body, nul_removed = _without_nul(page.body)
-        if _MAYBE_LONG.search(body):  # rarely: looking is three times cheaper than replacing
-            body = _LONG_NUMBER.sub(rb'":"\1"', body)
+        """Pages written in another way than those that wait make these be loaded first."""
+        header, body, nul_removed = _prepared(page)
+        if self._notes and header != self._header:
+            self.flush()
         with staging_errors(self._where):
             try:
+                if header and not self._notes:
+                    self._file.write(header)
+                self._header = header
                 if body:
                     self._file.write(body)
-                    self._file.write(b"\n")
+                    self._file.write(b"" if header else b"\n")
             except OSError:
                 # The file may end within a record now: nothing of it is loaded, its pages are asked for again.
                 self._notes, self._removed = [], []
@@ -113,6 +120,8 @@ class Spool:
 
     def _load(self) -> int:
         """Everything in one statement; if that holds something unreadable, again without it."""
+        if self._header:
+            return self._load_csv()
         if self.bytes == 0:
             return 0
         path = self._file.name
@@ -131,11 +140,44 @@ class Spool:
             mended.flush()
             return _read_into_raw(self._con, self._fields, mended.name, self._longest)
 
+    def _load_csv(self) -> int:
+        """The same for CSV. The CRM says how many records a page has: a table that was cut between two records looks whole."""
+        broken: list[tuple[int, str, str]] = []
+        try:
+            taken = load_csv(self._con, self._fields, self._header, self._file.name)
+        except (duckdb.InvalidInputException, duckdb.ConversionException):
+            _roll_back(self._con)
+            self._con.execute("BEGIN")
+            good, broken = split_broken_csv(self._header, Path(self._file.name).read_bytes().partition(b"\n")[2])
+            for ordinal, content, reason in broken:
+                self._con.execute(_NOTE_BROKEN, [self._notes[0][0], ordinal, content, reason])
+            with tempfile.NamedTemporaryFile(dir=Path(self._file.name).parent, prefix="pages-", suffix=".csv") as mended:
+                mended.write(self._header + good)
+                mended.flush()
+                taken = load_csv(self._con, self._fields, self._header, mended.name)
+        promised = sum(int(str(note[3])) for note in self._notes)
+        if taken + len(broken) != promised:
+            todo = "run again; if it comes back, report this to the developers"
+            raise ContractBroken(f"{promised:,} records were announced and {taken + len(broken):,} came", where=self._where, todo=todo)
+        return taken
+
     def _empty(self) -> None:
         self._file.seek(0)
         self._file.truncate()
         self._notes, self._removed = [], []
         self._longest = self.bytes = 0
+        self._header = b""
+
+
+def _prepared(page: Page) -> tuple[bytes, bytes, int]:
+    """Header (of CSV only), records, and how many NUL characters were taken out."""
+    if page.format is PageFormat.CSV:
+        found = split_page(page.body)
+        return found.header, found.records, found.nul_removed
+    body, nul_removed = _without_nul(page.body)
+    if _MAYBE_LONG.search(body):  # rarely: looking is three times cheaper than replacing
+        body = _LONG_NUMBER.sub(rb'":"\1"', body)
+    return b"", body, nul_removed
 
 
 def _roll_back(con: duckdb.DuckDBPyConnection) -> None:

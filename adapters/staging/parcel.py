@@ -234,6 +234,7 @@ def reading_to_dict(reading: Reading) -> dict[str, object]:
         "policy": reading.policy.value,
         "mapped": reading.mapped,
         "true_when": list(reading.true_when),
+        "separator": reading.separator,
     }
 
 
@@ -249,4 +250,5 @@ def reading_from_dict(told: dict[str, object]) -> Reading:
         policy=WritePolicy(str(told["policy"])),
         mapped=bool(told["mapped"]),
         true_when=tuple(words),
+        separator=str(told.get("separator", "")),
     )

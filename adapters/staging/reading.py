@@ -44,6 +44,8 @@ def value_of(reading: Reading) -> str:
     text = text_of(reading)
     if reading.true_when:
         return f"({text} IN ({', '.join(literal(word) for word in reading.true_when)}))"
+    if reading.separator and reading.type.value is ValueType.LIST:
+        return _split(text, reading.separator)
     return _cast(text, reading.type)
 
 
@@ -90,6 +92,11 @@ def _list_of(text: str) -> str:
         f"CASE WHEN {text} IS NULL OR {text} = '' THEN NULL WHEN left(ltrim({text}), 1) = '[' AND json_valid({text}) THEN {text} "
         f"ELSE CAST(to_json(string_split(trim({text}, '^'), '^,^')) AS VARCHAR) END"
     )
+
+
+def _split(text: str, separator: str) -> str:
+    """One text of several values, such as Salesforce's `A;B`."""
+    return f"CASE WHEN {text} <> '' THEN CAST(to_json(string_split({text}, {literal(separator)})) AS VARCHAR) END"
 
 
 def unreadable_when(reading: Reading) -> str | None:

@@ -6,7 +6,8 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 from sync.fields import WritePolicy
-from sync.mapping import Direction, MappingRow
+from sync.mapping import Direction, MappingRow, combine
+from sync.mapping_salesforce import SALESFORCE
 from sync.mapping_sugarcrm import SUGARCRM
 from sync.pushed_fields import outgoing_fields, plain_value, pushed_columns
 from sync.records import PEOPLE, Kind
@@ -26,6 +27,14 @@ def test_push_r_a_record_update_carries_only_what_changed_and_empties_what_was_e
     update = {"title": None, "phone": "1", "email": None, "no_such_column": "x"}
     assert outgoing_fields(Kind.CONTACT, SUGARCRM, update, creates=False) == {"fields": {"title": None, "phone_work": "1"}}
     assert outgoing_fields(Kind.CONTACT, SUGARCRM, {"email": "b@x.test"}, creates=False) == {"fields": {}, "address": "b@x.test"}
+
+
+def test_push_l_an_address_that_stands_in_a_field_of_its_own_is_still_the_address() -> None:
+    """Salesforce; also when an operator changed the row's policy."""
+    own = MappingRow("Email", "email", PEOPLE, policy=WritePolicy.ONLY_IF_EMPTY, stock=False)
+    for mapping in (SALESFORCE, combine(SALESFORCE, [own])):
+        lead = outgoing_fields(Kind.LEAD, mapping, ROW, creates=True)
+        assert lead == {"address": "ann@x.test", "fields": {"FirstName": "Ann", "LastName": "Lee", "Company": "Lee & Co"}}
 
 
 def test_push_r_the_operators_mapping_counts() -> None:

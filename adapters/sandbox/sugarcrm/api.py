@@ -62,8 +62,8 @@ class SugarApp:
 
     def faulted(self, request: Request, rule: FaultRule) -> None:
         """A request that was answered by a fault; the ones that were also executed are in the log already."""
-        if rule.kind in ("status", "html", "timeout", "reset"):
-            status = rule.status if rule.kind == "status" else 200 if rule.kind == "html" else 0
+        if rule.kind in ("status", "bare", "html", "timeout", "reset"):
+            status = rule.status if rule.kind in ("status", "bare") else 200 if rule.kind == "html" else 0
             self.instance.calls.add(request.method, request.path, status, fault=rule.kind)
 
     def expire_token(self, request: Request) -> None:

@@ -138,6 +138,9 @@ class SugarBench(Bench):
             self.control("users/lock", user="mkt_sync")
         self.expire_tokens(for_good=True)
 
+    def told_of_login(self, how: str) -> str:
+        return {"wrong": "password is wrong", "expired": "password has expired", "locked": "account is locked"}[how]
+
     def mend_login(self) -> None:
         self.control("users/lock", user="mkt_sync", locked=False)
         self.control("users/password", user="mkt_sync", password=PASSWORD)

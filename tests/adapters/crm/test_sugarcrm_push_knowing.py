@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from adapters.crm.sugarcrm_memory import DailyCalls
+from adapters.crm.memory import DailyCalls
 from adapters.sandbox.sugarcrm import Hook
 from sync.errors import QuotaExhausted
 from sync.push import Outcome
@@ -81,7 +81,7 @@ def test_push_quota_there_is_none_unless_the_operator_sets_one(bench: SugarBench
 
 def test_push_quota_a_new_day_begins_at_midnight_utc(tmp_path: Path) -> None:
     moment = [datetime(2026, 11, 24, 23, 59, 59, tzinfo=UTC)]
-    daily = DailyCalls(tmp_path, "acme", 1, lambda: moment[0])
+    daily = DailyCalls(tmp_path, "sugarcrm", "acme", 1, lambda: moment[0])
     daily.take()
     with pytest.raises(QuotaExhausted) as caught:
         daily.take()

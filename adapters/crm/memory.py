@@ -22,7 +22,7 @@ class _SharedFile:
     """A JSON file that is replaced as a whole, by one thread of one process at a time. Missing or damaged, it is an empty one."""
 
     def __init__(self, folder: Path, purpose: str, whose: str) -> None:
-        name = f"sugarcrm-{purpose}-{hashlib.sha256(whose.encode()).hexdigest()[:20]}"
+        name = f"{purpose}-{hashlib.sha256(whose.encode()).hexdigest()[:20]}"
         self._path = folder / f"{name}.json"
         self._lock_path = folder / f"{name}.lock"
 
@@ -58,8 +58,8 @@ class _Known(msgspec.Struct):
 class SchemaMemory:
     """Answers that hold as long as the CRM's schema does. `saw` is told the fingerprint by whoever has asked for it anyway."""
 
-    def __init__(self, session_dir: Path, whose: str) -> None:
-        self._file = _SharedFile(session_dir, "known", whose)
+    def __init__(self, session_dir: Path, crm: str, whose: str) -> None:
+        self._file = _SharedFile(session_dir, f"{crm}-known", whose)
 
     @property
     def fingerprint(self) -> str:
@@ -94,8 +94,10 @@ class _Day(msgspec.Struct):
 class DailyCalls:
     """An allowance that we give ourselves: so many calls per UTC day, counted for all processes of this connector."""
 
-    def __init__(self, session_dir: Path, whose: str, most: int, wall: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        self._file = _SharedFile(session_dir, "calls", whose)
+    def __init__(
+        self, session_dir: Path, crm: str, whose: str, most: int, wall: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self._file = _SharedFile(session_dir, f"{crm}-calls", whose)
         self._most = most
         self._wall = wall
         self._whose = whose

@@ -1,7 +1,8 @@
-"""The file that all threads and processes share one Sugar session through.
+"""The file that all threads and processes share one session with a CRM through.
 
-Sugar keeps one session per user, client and platform: a second login kills the first. So the tokens live in one file
-(mode 0600), and whoever wants to change them holds a lock on the file beside it.
+Sugar keeps one session per user, client and platform: a second login kills the first. Salesforce allows thousands of logins an hour and
+no more, and a rotated refresh token works once. So the tokens live in one file (mode 0600), and whoever wants to change them holds a
+lock on the file beside it.
 """
 
 from __future__ import annotations
@@ -34,21 +35,28 @@ class DeadCredential:
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """What the file holds. `salt` is random and belongs to this file; no password is stored."""
+    """What the file holds. `salt` is random and belongs to this file; no password is stored.
+
+    `instance`: the address that the CRM told us to use with these tokens, `user`: our own id there; both empty where it tells neither.
+    `seed`: a proof of the configured refresh token that `refresh` descends from.
+    """
 
     access: str = field(default="", repr=False)
     refresh: str = field(default="", repr=False)
     salt: str = field(default="", repr=False)
     dead: DeadCredential | None = None
+    instance: str = ""
+    user: str = ""
+    seed: str = field(default="", repr=False)
 
 
 class TokenFile:
-    """One session's file. Reading needs no lock: the file is replaced as a whole."""
+    """One session's file. Reading needs no lock: the file is replaced as a whole. `whose` is what tells one session from another."""
 
-    def __init__(self, session_dir: Path, url: str, user: str, platform: str) -> None:
-        name = hashlib.sha256(f"{url}\n{user}\n{platform}".encode()).hexdigest()[:20]
-        self._path = session_dir / f"sugarcrm-{name}.json"
-        self._lock_path = session_dir / f"sugarcrm-{name}.lock"
+    def __init__(self, session_dir: Path, crm: str, *whose: str) -> None:
+        name = hashlib.sha256("\n".join(whose).encode()).hexdigest()[:20]
+        self._path = session_dir / f"{crm}-{name}.json"
+        self._lock_path = session_dir / f"{crm}-{name}.lock"
         try:
             session_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as trouble:
