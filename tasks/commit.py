@@ -31,7 +31,7 @@ def commit(run: RunRef, ref: ParcelRef, cursor_moves: bool = True, echo: bool = 
     earlier = counts_of(run, ref)
     if earlier is not None and not home.parcels.is_open(ref):
         return earlier  # a try that died after its last act
-    with home.parcels.open(ref) as parcel:
+    with home.parcels.open(ref, feeding=True) as parcel:
         tell(Step(run.run_id, ref.kind.value, "commit", 0, None))
         counts = commit_parcel(home, run, parcel, cursor_moves=cursor_moves)
         told = of_counts(ref.kind, counts, echo=echo)

@@ -141,14 +141,18 @@ class ParcelStore:
         return (self.root / ref.path).exists()
 
     @contextmanager
-    def open(self, ref: ParcelRef, *, filling: bool = False) -> Iterator[Parcel]:
-        """`filling`: several threads of ours will load pages at once. Raises StagingFailed: the file is gone or taken."""
+    def open(self, ref: ParcelRef, *, filling: bool = False, feeding: bool = False) -> Iterator[Parcel]:
+        """`filling`: several threads of ours will load pages at once. `feeding`: a database will take the rows, and has work of its own
+        for the other cores; engine threads would only wait for it, and they wait by asking again and again.
+
+        Raises StagingFailed: the file is gone or taken.
+        """
         path = self.root / ref.path
         where = _where(ref, path)
         if not path.exists():
             raise StagingFailed("the parcel is gone", where=where, todo="Start the run again: it reads the records afresh.")
         with staging_errors(where):
-            threads = 1 if filling else self.threads  # the streams are what runs in parallel
+            threads = 1 if filling or feeding else self.threads  # the streams, or the database, are what runs in parallel
             con = open_database(path, memory_limit_mb=self.memory_limit_mb, threads=threads, filling=filling)
             parcel = Parcel(ref, path, con, filling=filling)
         try:
