@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ class Broken(MemoryRows):
 
 
 @pytest.fixture
-def market(tmp_path: Path) -> sqlite3.Connection:
+def market(tmp_path: Path) -> Iterator[sqlite3.Connection]:
     driver = sqlite3.connect(tmp_path / "market.db", isolation_level=None)
     driver.execute('CREATE TABLE people (id INTEGER PRIMARY KEY, name TEXT, "no ""te" TEXT DEFAULT 5, since TEXT DEFAULT CURRENT_DATE)')
     driver.execute("CREATE INDEX ix_people_named ON people (name) WHERE name IS NOT NULL")
