@@ -31,7 +31,7 @@ def commit(run: RunRef, ref: ParcelRef, cursor_moves: bool = True, echo: bool = 
     earlier = counts_of(run, ref)
     if earlier is not None and not home.parcels.is_open(ref):
         return earlier  # a try that died after its last act
-    with home.parcels.open(ref, feeding=True) as parcel:
+    with home.parcels.open(ref) as parcel:
         tell(Step(run.run_id, ref.kind.value, "commit", 0, None))
         counts = commit_parcel(home, run, parcel, cursor_moves=cursor_moves)
         told = of_counts(ref.kind, counts, echo=echo)
@@ -62,6 +62,7 @@ def commit_parcel(home: Installation, run: RunRef, parcel: Parcel, *, cursor_mov
 
 
 def _write(home: Installation, run: RunRef, parcel: Parcel, tx: Commit, at: datetime, cursor_moves: bool) -> CommitCounts:
+    parcel.feed()
     kind = parcel.ref.kind
     new = planning.keys_needed(parcel)
     load = export.Load(
