@@ -15,6 +15,7 @@ import threading
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
 import duckdb
@@ -26,7 +27,8 @@ _IMPORTING = threading.Lock()
 # No values in results (they would be persons' data): the counts are all that is wanted, the quarantine holds the rows.
 _RESULT_FORMAT = {"result_format": "BASIC", "partial_unexpected_count": 0}
 _ERROR_NAME = re.compile(r"\b[A-Z]\w*(?:Error|Exception)\b")
-_UNASKED = "scipy.stats"  # Great Expectations imports it for tests of distributions, of which our rules ask none
+# Great Expectations imports them for tests of distributions, and to draw these; our rules ask none.
+_UNASKED, _UNDRAWN = "scipy.stats", "altair"
 _COLUMN_GONE = re.compile(r'The column "(\w+)" in BatchData does not exist')
 
 
@@ -68,6 +70,7 @@ def _great_expectations() -> Any:
     with _IMPORTING, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         _load_when_used(_UNASKED)
+        _stand_in(_UNDRAWN)
         import great_expectations.expectations
 
         importlib.import_module("expectations.duckdb_dialect")
@@ -85,6 +88,25 @@ def _load_when_used(name: str) -> None:
     sys.modules[name] = module
     setattr(sys.modules[package], own, module)
     spec.loader.exec_module(module)
+
+
+class _StandIn(ModuleType):
+    """A module that is imported when somebody asks it for something. Python's own lazy loader loads a package at its first `import`."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        if sys.modules.get(self.__name__) is self:
+            del sys.modules[self.__name__]
+        return getattr(importlib.import_module(self.__name__), name)
+
+
+def _stand_in(name: str) -> None:
+    """Saves another 20 MB."""
+    spec = None if name in sys.modules else importlib.util.find_spec(name)
+    if spec is not None:
+        sys.modules[name] = _StandIn(name)
+        sys.modules[name].__spec__ = spec
 
 
 def _build(gx: Any, expectations: Mapping[str, Expectation]) -> tuple[dict[str, Any], dict[str, Outcome]]:

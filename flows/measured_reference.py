@@ -29,7 +29,15 @@ def _first_sync(result: dict[str, Any]) -> list[str]:
         if _NOTHING not in each["route"]
     ]
     head = ["| route | contacts | rows per second | most memory | seconds |", "|---|--:|--:|--:|---|"]
-    return ["## The first sync", "", _FIRST, "", *head, *rows, ""]
+    ratios = [f"| {name.replace('ours', 'marketsync')} | {ratio:.2f} |" for name, ratio in result["ratios"].items()]
+    beside = ["| side by side | ratio |", "|---|--:|", *ratios]
+    return ["## The first sync", "", _FIRST, "", *head, *rows, "", *beside, "", *_idle(result), ""]
+
+
+def _idle(result: dict[str, Any]) -> list[str]:
+    found = [each["seconds"]["all"] for each in result["outcomes"] if _NOTHING in each["route"]]
+    text = "`marketsync run core` took {:.1f} s from the command line to its end when nothing had changed: nearly all of it is starting up."
+    return [text.format(seconds) for seconds in found]
 
 
 _FIRST = """Contacts of 43 columns, about 1.5 kB each. Every route ran over the same server and database, one after another. "bare" is a

@@ -62,6 +62,7 @@ def commit_parcel(home: Installation, run: RunRef, parcel: Parcel, *, cursor_mov
 
 
 def _write(home: Installation, run: RunRef, parcel: Parcel, tx: Commit, at: datetime, cursor_moves: bool) -> CommitCounts:
+    parcel.feed()
     kind = parcel.ref.kind
     new = planning.keys_needed(parcel)
     load = export.Load(

@@ -1,4 +1,4 @@
-"""A bulk load into a small table: PostgreSQL sorts a million keys in a second, and takes many to insert them one by one."""
+"""A bulk load into a small table: a database sorts a million keys in a second or two, and takes many to insert them one by one."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ from sqlalchemy import Connection, Table, func, select, text
 
 _WORTH_IT_ROWS = 100_000
 # Those with a condition stay: they hold few rows, and to build them the whole table is read.
+_LITE_INDEXES = text(
+    "SELECT 'DROP INDEX \"' || replace(name, '\"', '\"\"') || '\"', sql FROM sqlite_master WHERE type = 'index' AND name IN ("
+    "SELECT name FROM pragma_index_list(:table) WHERE origin = 'c' AND NOT \"unique\" AND NOT partial)"
+)
 _INDEXES = text(
     "SELECT 'DROP INDEX ' || indexrelid::regclass::text, pg_get_indexdef(indexrelid) FROM pg_index"
     " WHERE indrelid = CAST(:table AS regclass) AND NOT indisunique AND indpred IS NULL"
@@ -22,21 +26,29 @@ _KEYS = text(
 
 @contextmanager
 def indexes_afterwards(connection: Connection, table: Table, rows: int) -> Iterator[None]:
-    """Builds the table's indexes after the block, where that is cheaper: on PostgreSQL, when more rows come than are there.
+    """Builds the table's indexes after the block, where that is cheaper: when more rows come than are there. Keys of SQLite stay: the
+    table itself stands in their order.
 
     In the caller's transaction: whoever reads the table meanwhile waits for its end, as the rows that they would see are not there yet.
     """
-    if connection.dialect.name == "sqlite" or rows < _WORTH_IT_ROWS or _holds_more_than(connection, table, rows):
+    if rows < _WORTH_IT_ROWS or not table.primary_key.columns or _holds_more_than(connection, table, rows):
         yield
         return
-    which = {"table": table.name}
-    rules = [*connection.execute(_KEYS, which).all(), *connection.execute(_INDEXES, which).all()]
+    lite = connection.dialect.name == "sqlite"
+    rules = [
+        rule for rules in ((_LITE_INDEXES,) if lite else (_KEYS, _INDEXES)) for rule in connection.execute(rules, {"table": table.name})
+    ]
     for drop, _ in rules:
-        connection.exec_driver_sql(drop.replace("%", "%%"))
+        _run(connection, drop)
     yield
-    connection.exec_driver_sql("SET LOCAL maintenance_work_mem = '128MB'")
+    if not lite:
+        _run(connection, "SET LOCAL maintenance_work_mem = '128MB'")
     for _, make in rules:
-        connection.exec_driver_sql(make.replace("%", "%%"))
+        _run(connection, make)
+
+
+def _run(connection: Connection, statement: str) -> None:
+    connection.exec_driver_sql(statement if connection.dialect.name == "sqlite" else statement.replace("%", "%%"))
 
 
 def _holds_more_than(connection: Connection, table: Table, rows: int) -> bool:

@@ -1,7 +1,9 @@
 """Many rows into SQLite, without making Python objects of them: Arrow → files beside the Market → INSERT … SELECT.
 
 One thread writes slices of the rows into landing files (ADBC, in C), this one moves finished slices into the Market, inside its
-transaction. A landing file belongs to one transaction and is removed after it; one that a killed process left is removed by the next.
+transaction. A landing file holds a twin of the table, with the same columns and indexes: from a twin SQLite copies whole rows as they
+are, unless the table has a unique index and is not empty. A landing file belongs to one transaction and is removed after it; one that
+a killed process left is removed by the next.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import queue
 import sqlite3
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
@@ -23,6 +26,10 @@ WORTH_IT_ROWS = 20_000  # below, executemany is as quick and needs no file
 _SLICES = 4
 _SLICE_ROWS = 100_000  # at least: a transaction has few landing files, and a small load need not be shared out
 _MOST_ATTACHED = 9  # SQLite allows ten in all
+_MADE_BY = """
+SELECT sql FROM temp.sqlite_master WHERE tbl_name = ?1 AND sql IS NOT NULL AND type IN ('table', 'index')
+UNION ALL SELECT sql FROM main.sqlite_master WHERE tbl_name = ?1 AND sql IS NOT NULL AND type IN ('table', 'index')
+"""  # a table is listed before its indexes
 _numbers = count(1)
 
 
@@ -30,12 +37,16 @@ def can_land(driver: sqlite3.Connection, rows: int) -> bool:
     return rows >= WORTH_IT_ROWS and len(_attached(driver)) - (-rows // _rows_of_slice(rows)) <= _MOST_ATTACHED
 
 
-def land(driver: sqlite3.Connection, insert_from: str, rows: Rows) -> None:
-    """Runs `insert_from`, an INSERT … SELECT from {landing}, over all rows in their order, one slice after the other."""
-    main = Path(_file_of(driver))
+def land(driver: sqlite3.Connection, table: str, insert: str, rows: Rows) -> None:
+    """Appends all rows to the table, in their order, one slice after the other.
+
+    `insert`: the statement that puts one row into the table; its parameters are the rows' columns.
+    """
+    main, recipe = Path(_file_of(driver)), _Recipe(insert, *_twin_of(driver, table))
+    move = _move_from(driver, table)
     finished: queue.Queue[Path | BaseException | None] = queue.Queue()
     stop = threading.Event()
-    writer = threading.Thread(target=_write_slices, args=(main, rows, finished, stop), daemon=True)
+    writer = threading.Thread(target=_write_slices, args=(main, recipe, rows, finished, stop), daemon=True)
     writer.start()
     try:
         while (slice_ := finished.get()) is not None:
@@ -43,7 +54,7 @@ def land(driver: sqlite3.Connection, insert_from: str, rows: Rows) -> None:
                 raise slice_
             name = f"landing_{next(_numbers)}"
             driver.execute(f"ATTACH ? AS {name}", [str(slice_)])
-            driver.execute(insert_from.format(landing=f"{name}.incoming"))
+            driver.execute(f"{move} FROM {name}.{_quote(table)}")
     finally:
         stop.set()
         writer.join()
@@ -59,6 +70,32 @@ def clear(driver: sqlite3.Connection) -> None:
             path.unlink(missing_ok=True)
 
 
+@dataclass(frozen=True, slots=True)
+class _Recipe:
+    """How a landing file is made: pages of this size, these tables and indexes, this statement for each row."""
+
+    insert: str
+    page_bytes: int
+    made_by: tuple[str, ...]
+
+
+def _twin_of(driver: sqlite3.Connection, table: str) -> tuple[int, tuple[str, ...]]:
+    page_bytes = int(driver.execute("PRAGMA page_size").fetchone()[0])
+    return page_bytes, tuple(sql for (sql,) in driver.execute(_MADE_BY, [table]))
+
+
+def _move_from(driver: sqlite3.Connection, table: str) -> str:
+    """Whole rows, as a twin has the same columns in the same order; generated ones, which somebody may have added, can't be written."""
+    columns = driver.execute(f"PRAGMA table_xinfo({_quote(table)})").fetchall()
+    plain = ", ".join(_quote(name) for _, name, *_, hidden in columns if not hidden)
+    generated = any(hidden for *_, hidden in columns)
+    return f"INSERT INTO {_quote(table)} ({plain}) SELECT {plain}" if generated else f"INSERT INTO {_quote(table)} SELECT *"
+
+
+def _quote(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
 def _file_of(driver: sqlite3.Connection) -> str:
     return next((str(path) for _, name, path in driver.execute("PRAGMA database_list") if name == "main"), "")
 
@@ -71,15 +108,19 @@ def _rows_of_slice(rows: int) -> int:
     return max(_SLICE_ROWS, -(-rows // _SLICES))
 
 
-def _write_slices(main: Path, rows: Rows, finished: queue.Queue[Path | BaseException | None], stop: threading.Event) -> None:
+def _write_slices(
+    main: Path, recipe: _Recipe, rows: Rows, finished: queue.Queue[Path | BaseException | None], stop: threading.Event
+) -> None:
     try:
         reader = rows.arrow()
         most = _rows_of_slice(rows.count)
         batches = iter(reader)
         for first in batches:
             path = main.with_name(f"{main.name}.landing-{os.getpid()}-{next(_numbers)}")
-            _write(path, pa.RecordBatchReader.from_batches(reader.schema, _slice(first, batches, most, stop)))
+            _write(path, recipe, pa.RecordBatchReader.from_batches(reader.schema, _slice(first, batches, most, stop)))
             finished.put(path)
+    except adbc.Error as error:
+        finished.put(sqlite3.DatabaseError(str(error).partition("\n")[0]))  # SQLite's own words, from the other driver
     except BaseException as error:  # noqa: BLE001  handed to the thread that waits, which raises it
         finished.put(error)
     finished.put(None)
@@ -96,9 +137,13 @@ def _slice(first: pa.RecordBatch, rest: Iterator[pa.RecordBatch], most: int, sto
         yield batch
 
 
-def _write(path: Path, rows: pa.RecordBatchReader) -> None:
+def _write(path: Path, recipe: _Recipe, rows: pa.RecordBatchReader) -> None:
     """The file is made to be read once and thrown away: no journal, no waiting for the disk."""
     with adbc.connect(f"file:{path}", autocommit=True) as connection, connection.cursor() as cursor:
-        cursor.execute("PRAGMA journal_mode = OFF")
-        cursor.execute("PRAGMA synchronous = OFF")
-        cursor.adbc_ingest("incoming", rows, mode="create")
+        for setting in (f"page_size = {recipe.page_bytes}", "journal_mode = OFF", "synchronous = OFF", "locking_mode = EXCLUSIVE"):
+            cursor.execute(f"PRAGMA {setting}")
+        for statement in recipe.made_by:
+            cursor.execute(statement)
+        cursor.execute("BEGIN")  # the driver would make a transaction of each row
+        cursor.executemany(recipe.insert, rows)
+        cursor.execute("COMMIT")

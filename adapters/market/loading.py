@@ -66,23 +66,18 @@ def _load_lite(connection: Connection, table: Table, rows: Rows) -> None:
     driver = connection.connection.driver_connection
     assert isinstance(driver, sqlite3.Connection)
     columns = ", ".join(quote(name) for name in rows.columns)
-    if can_land(driver, rows.count):
-        chosen = ", ".join(_landed(table.c[name]) for name in rows.columns)
-        land(driver, f"INSERT INTO {quote(table.name)} ({columns}) SELECT {chosen} FROM {{landing}}", rows)
-        return
     values = ", ".join(_value(table.c[name], place) for place, name in enumerate(rows.columns, start=1))
     statement = f"INSERT INTO {quote(table.name)} ({columns}) VALUES ({values})"
+    if can_land(driver, rows.count):
+        with indexes_afterwards(connection, table, rows.count):
+            land(driver, table.name, statement, rows)
+        return
     for batch in rows.tuples(_BATCH_ROWS):
         driver.executemany(statement, batch)
 
 
 def _value(column: Column[Any], place: int) -> str:
     return exact_decimal_sql(f"?{place}") if isinstance(column.type, ExactDecimal) else f"?{place}"
-
-
-def _landed(column: Column[Any]) -> str:
-    name = quote(column.name)
-    return exact_decimal_sql(name) if isinstance(column.type, ExactDecimal) else name
 
 
 @contextmanager

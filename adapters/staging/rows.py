@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,7 +16,7 @@ import pyarrow as pa
 from adapters.staging.duck import load_binary_writer, quote, staging_errors
 from adapters.staging.parcel import Parcel
 
-_CHUNK_BYTES = 1 << 18
+_CHUNK_BYTES = 1 << 20  # as much as a pipe may hold; fewer turns for the threads on either side
 _ARROW_ROWS = 8_192
 _SLICE_ROWS = 122_880  # a row group of the engine
 _WORTH_BINARY_ROWS = 20_000  # below, loading the writer takes longer than it saves
@@ -71,14 +73,14 @@ class ParcelRows:
             yield from self.parcel.cursor().execute(query).to_arrow_reader(_ARROW_ROWS)
 
     def csv(self) -> Iterator[bytes]:
-        for query in self._queries(_for_copy):
-            yield from self._piped(query, "FORMAT csv, HEADER false")
+        for stream in self._streams(self._queries(_for_copy), "FORMAT csv, HEADER false"):
+            yield from stream
 
     def binary(self, types: Sequence[str]) -> Iterator[Iterator[bytes]] | None:
         typed = [typed for each in zip(self.select, types, strict=True) if (typed := _typed(*each)) is not None]
         if self.count < _WORTH_BINARY_ROWS or len(typed) < len(self.select) or not load_binary_writer(self.parcel.con):
             return None
-        return (self._piped(query, "FORMAT postgres_binary") for query in self._queries(_plainly, typed))
+        return self._streams(self._queries(_plainly, typed), "FORMAT postgres_binary")
 
     def _queries(self, written: Callable[[Column], str], select: Sequence[Column] | None = None) -> Iterator[str]:
         query = f"SELECT {_list(select or self.select, written)} FROM {self.source}"
@@ -88,27 +90,58 @@ class ParcelRows:
         for low in range(0, self.parcel.rows(), _SLICE_ROWS):
             yield f"{query} AND {self.place} >= {low} AND {self.place} < {low + _SLICE_ROWS}"
 
-    def _piped(self, query: str, options: str) -> Iterator[bytes]:
-        """Through a pipe, so that writing (the engine's threads) and loading (the database's) overlap and nothing touches the disk."""
-        read_end, write_end = os.pipe()
-        failure: list[BaseException] = []
-        writer = threading.Thread(target=self._write, args=(query, options, write_end, failure), daemon=True)
-        writer.start()
+    def _streams(self, queries: Iterator[str], options: str) -> Iterator[Iterator[bytes]]:
+        """While one slice is loaded, the next is at work already: a join comes before its first row."""
+        open_pipes: list[_Pipe] = []
         try:
-            while chunk := os.read(read_end, _CHUNK_BYTES):
+            for query in queries:
+                open_pipes.append(_Pipe(self.parcel, query, options))
+                if len(open_pipes) > 1:
+                    yield open_pipes[0].chunks()
+                    open_pipes.pop(0).close()
+            for pipe in open_pipes:
+                yield pipe.chunks()
+        finally:
+            for pipe in open_pipes:
+                pipe.close()
+
+
+class _Pipe:
+    """A query that is written into a pipe, so that writing (the engine's threads) and loading (the database's) overlap and nothing touches
+    the disk. It is at work from the start; `chunks` reads it, or `close` ends it."""
+
+    def __init__(self, parcel: Parcel, query: str, options: str) -> None:
+        self._parcel = parcel
+        self._failure: list[BaseException] = []
+        self._closed = False
+        self._read_end, write_end = os.pipe()
+        with suppress(AttributeError, OSError):  # not Linux, or this account has many pipes: it stays small
+            fcntl.fcntl(write_end, fcntl.F_SETPIPE_SZ, _CHUNK_BYTES)
+        self._writer = threading.Thread(target=self._write, args=(query, options, write_end), daemon=True)
+        self._writer.start()
+
+    def chunks(self) -> Iterator[bytes]:
+        try:
+            while chunk := os.read(self._read_end, _CHUNK_BYTES):
                 yield chunk
         finally:
-            os.close(read_end)
-            writer.join()
-        if failure:
-            with staging_errors(self.parcel.where):
-                raise failure[0]
+            self.close()
+        if self._failure:
+            with staging_errors(self._parcel.where):
+                raise self._failure[0]
 
-    def _write(self, query: str, options: str, write_end: int, failure: list[BaseException]) -> None:
+    def close(self) -> None:
+        """May be called again."""
+        if not self._closed:
+            self._closed = True
+            os.close(self._read_end)
+            self._writer.join()
+
+    def _write(self, query: str, options: str, write_end: int) -> None:
         try:
-            self.parcel.cursor().execute(f"COPY ({query}) TO '/dev/fd/{write_end}' ({options})")
+            self._parcel.cursor().execute(f"COPY ({query}) TO '/dev/fd/{write_end}' ({options})")
         except BaseException as error:  # noqa: BLE001  handed to the reading side, which raises it
-            failure.append(error)
+            self._failure.append(error)
         finally:
             os.close(write_end)
 

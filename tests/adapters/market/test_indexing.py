@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, insert, text
@@ -61,3 +62,26 @@ def test_a_table_that_holds_more_than_comes_keeps_its_indexes_meanwhile(postgres
         _links(connection, 0, 60)
     with postgres_market.database.writing() as connection, indexing.indexes_afterwards(connection, crm_links, 50):
         assert connection.execute(text("SELECT count(*) FROM pg_index WHERE indrelid = CAST('crm_links' AS regclass)")).scalar() == 3
+
+
+_LITE_DEFINED = text("SELECT name, sql FROM sqlite_master WHERE tbl_name = 'crm_links' AND type = 'index' ORDER BY name")
+
+
+def test_sqlite_builds_the_same_indexes_after_a_bulk_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(indexing, "_WORTH_IT_ROWS", 10)
+    market = open_market(f"sqlite:///{tmp_path}/market.db")
+    market.upgrade()
+    with market.database.writing() as connection:
+        before = connection.execute(_LITE_DEFINED).all()
+    with market.database.writing() as connection, indexing.indexes_afterwards(connection, crm_links, 50):
+        meanwhile = connection.execute(_LITE_DEFINED).all()
+        _links(connection, 0, 50)
+    with market.database.reading() as connection:
+        assert connection.execute(_LITE_DEFINED).all() == before
+        assert connection.execute(text("PRAGMA integrity_check")).scalar() == "ok"
+    assert [row.name for row in before if row not in meanwhile] == ["ix_crm_links_kind_market_id"]
+    with pytest.raises(ZeroDivisionError), market.database.writing() as connection, indexing.indexes_afterwards(connection, crm_links, 60):
+        raise ZeroDivisionError
+    with market.database.reading() as connection:
+        assert connection.execute(_LITE_DEFINED).all() == before
+    market.close()
