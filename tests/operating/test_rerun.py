@@ -129,7 +129,7 @@ def test_flow_3_a_core_sync_that_was_rejected_is_retried_after_another_run_has_d
     """What the other run committed is no longer the first one's to commit: it asks once more, and finds what changed since (PULL-2)."""
     with push_road(tmp_path, postgres_url, more=STRICT) as road:
         people = [each["id"] for each in road.dump("Contacts")]
-        road.does.opt_out(road.people(limit=1)[0][0])
+        road.does.opt_out(road.people(Kind.LEAD, limit=1)[0][0])
         road.control.advance_clock(1_200)
         for one in people[:12]:
             road.control.write_raw("Contacts", one, {"birthdate": "0000-00-00"})
@@ -146,8 +146,8 @@ def test_flow_3_a_core_sync_that_was_rejected_is_retried_after_another_run_has_d
         road.control.edit("Contacts", people[12], {"title": "Head of Sales"})
         run.retry()
         run.completes()
-        assert run.asked() >= {"Contacts"} and not run.asked() & {"Accounts", "Leads", "Users", "Opportunities"}
-        assert {"extract changed accounts of acme", "send 1 opt-out of acme"} <= run.steps("Cached")
+        others = ("users", "accounts", "leads", "opportunities")
+        assert {f"extract changed {kind} of acme" for kind in others} <= run.steps("Cached")
         assert {"extract changed contacts of acme afresh", "commit contacts of acme"} <= run.steps("Completed")
         assert road.core.one("SELECT count(*) FROM contacts WHERE title = 'Head of Sales'") == 1
         assert road.states(Kind.OPT_OUT) == {"acknowledged": 1}
