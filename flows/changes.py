@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from flows.pull import OWNERS, bring_in_checked
+from flows.rerun import Ahead, braked, reading
 from sync.errors import GateRejected
 from sync.records import Kind, ParcelRef, RunRef
 from tasks.changes import Planned, drop_unchanged, extract_again, extract_changes, plan_changes
@@ -20,9 +21,9 @@ from tasks.unsubscribes import extract_flagged, settle_flagged
 
 def follow_changes(run: RunRef, kinds: tuple[Kind, ...], schema: str, started_at: datetime) -> None:
     """Every kind is read at once; they are committed in their order. A kind in which nothing moved costs one call."""
-    futures = {kind: extract_changes.submit(run, kind, schema) for kind in kinds}
-    for future in futures.values():
-        ref = future.result()
+    ahead = [Ahead(extract_changes, run, kind, schema) for kind in kinds]
+    for each in ahead:
+        ref = each.result()
         if ref is not None:
             _bring_in(run, ref, schema, started_at, cursor_moves=True)
 
@@ -30,7 +31,8 @@ def follow_changes(run: RunRef, kinds: tuple[Kind, ...], schema: str, started_at
 def read_again(run: RunRef, kind: Kind, purpose: str, schema: str, ids: tuple[str, ...], started_at: datetime) -> None:
     """These records, if they meet the filter, although no window brings them."""
     if ids:
-        _bring_in(run, extract_again(run, kind, f"{run.flow}-{purpose}", schema, ids), schema, started_at, cursor_moves=False)
+        ref = reading(extract_again, run, kind, f"{run.flow}-{purpose}", schema, ids)
+        _bring_in(run, ref, schema, started_at, cursor_moves=False)
 
 
 def read_back(run: RunRef, kind: Kind, purpose: str, schema: str, ids: tuple[str, ...], started_at: datetime) -> None:
@@ -39,7 +41,7 @@ def read_back(run: RunRef, kind: Kind, purpose: str, schema: str, ids: tuple[str
     Whatever somebody else changed in the same moment comes in as well: values decide, never who modified.
     """
     if ids:
-        ref = extract_again(run, kind, f"{run.flow}-{purpose}", schema, ids, echo=True)
+        ref = reading(extract_again, run, kind, f"{run.flow}-{purpose}", schema, ids, echo=True)
         _bring_in(run, ref, schema, started_at, cursor_moves=False, echo=True)
 
 
@@ -64,7 +66,7 @@ def follow_opt_outs(run: RunRef, schema: str, started_at: datetime) -> None:
 
 def follow_removals(run: RunRef, kinds: tuple[Kind, ...], schema: str, started_at: datetime) -> None:
     """What was deleted is deleted here; a row that another record holds takes that record's values."""
-    heirs = apply_removals(run, kinds)
+    heirs = braked(apply_removals, run, kinds)
     for kind in kinds:
         read_again(run, kind, "heirs", schema, tuple(crm_id for heir, crm_id in heirs if heir is kind), started_at)
 
@@ -96,7 +98,7 @@ def _planned(run: RunRef, ref: ParcelRef, schema: str, *, cursor_moves: bool) ->
     planned = plan_changes(run, ref, cursor_moves)
     if planned.unknown_owners and planned.worth_committing and ref.kind is not Kind.USER:
         purpose = f"{run.flow}-{OWNERS}-of-{ref.kind.plural}"
-        owners = extract_named(run, Kind.USER, purpose, schema, planned.unknown_owners)
+        owners = reading(extract_named, run, Kind.USER, purpose, schema, planned.unknown_owners)
         bring_in_checked(run, owners, cursor_moves=False, planned=False)
         planned = plan_changes(run, ref, cursor_moves, again=True)
     return planned

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
@@ -35,6 +35,9 @@ reset_option = click.option(
 
 @click.command(short_help="Run everything on a schedule, on this machine, until Ctrl-C.")
 @click.option("--port", type=click.IntRange(1, 65535), default=_PORT, show_default=True, help="Where the server listens, on loopback.")
+@click.option(
+    "--reports-port", type=click.IntRange(1, 65535), help="Where the quality reports are shown. Not given: the port after the server's."
+)
 @click.option("--workers", type=click.IntRange(1, 32), default=1, show_default=True, help="How many workers to start.")
 @click.option("--at-once", type=click.IntRange(1), metavar="N", help="Most runs at a time, over all workers. Not given: as it is.")
 @click.option("--initial", is_flag=True, help="Start the initial sync of every connector that has none yet.")
@@ -43,7 +46,15 @@ reset_option = click.option(
 @pool_option
 @click.pass_obj
 def up(
-    terminal: Terminal, port: int, workers: int, at_once: int | None, initial: bool, no_schedules: bool, reset_schedules: bool, pool: str
+    terminal: Terminal,
+    port: int,
+    reports_port: int | None,
+    workers: int,
+    at_once: int | None,
+    initial: bool,
+    no_schedules: bool,
+    reset_schedules: bool,
+    pool: str,
 ) -> None:
     """Run everything on a schedule, on this machine, until Ctrl-C: a Prefect server with its UI, every connector's deployments, a worker.
 
@@ -66,8 +77,11 @@ def up(
             ensure_pool(pool, at_once)
             deployed = deploy(terminal.config, _flow, pool=pool, reset_schedules=reset_schedules, schedules=not no_schedules)
             ensure_automations()
-            with workers_up(terminal.config, home, workers, pool) as crew:
-                _show(place, deployed, crew.logs)
+            with (
+                _reports(home, place, reports_port or port + 1) as reports,
+                workers_up(terminal.config, home, workers, pool, reports) as crew,
+            ):
+                _show(place, deployed, crew.logs, reports)
                 _show_first_steps(terminal, place, waiting, deployed, start=initial)
                 click.echo("\n" + click.style("Ctrl-C ends all of it.", bold=True))
                 with suppress(KeyboardInterrupt):
@@ -145,9 +159,20 @@ def _told_to_end() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _show(place: Place, deployed: Sequence[Deployed], logs: Sequence[Path]) -> None:
+def _reports(home: Path, place: Place, port: int) -> AbstractContextManager[str]:
+    """Where browsers find the quality reports. With a server elsewhere that is for its operator to say."""
+    from tasks.report import REPORTS_VARIABLE
+    from tasks.report_server import reports_shown
+
+    given = os.environ.get(REPORTS_VARIABLE, "")
+    return reports_shown(home / "reports", port) if place.own and not given else nullcontext(given)
+
+
+def _show(place: Place, deployed: Sequence[Deployed], logs: Sequence[Path], reports: str) -> None:
     click.echo("\n" + click.style("marketsync is up.", bold=True, fg="green"))
     click.echo(f"  UI      {click.style(place.ui, fg='cyan')}")
+    if reports:
+        click.echo(f"  Reports {click.style(reports, fg='cyan')}")
     click.echo(
         f"  Logs    {', '.join(shown(log) for log in ([place.log] if place.own else []) + [*logs])}; a run's are on its page in the UI"
     )

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from flows.changes import read_again
 from flows.pull import bring_in_checked
+from flows.rerun import braked, reading
 from sync.errors import GateRejected
 from sync.records import Kind, RunRef
 from tasks.changes import drop_unchanged, plan_changes
@@ -25,7 +26,7 @@ def follow_lists(run: RunRef, schema: str, started_at: datetime, *, whole: bool 
     if not follows_lists(run):
         return False
     changed = _follow_records(run, started_at, whole)
-    apply_removals(run, (Kind.LIST,))
+    braked(apply_removals, run, (Kind.LIST,))
     due = members_due(run, whole)
     for purpose, list_ids in ((AT_ONCE, due.at_once), (IN_TURN, due.in_turn)):
         changed = (bool(list_ids) and _follow_members(run, schema, started_at, purpose, list_ids)) or changed
@@ -35,7 +36,7 @@ def follow_lists(run: RunRef, schema: str, started_at: datetime, *, whole: bool 
 
 
 def _follow_records(run: RunRef, started_at: datetime, whole: bool) -> bool:
-    ref = extract_lists(run, whole)
+    ref = reading(extract_lists, run, whole)
     if not plan_changes(run, ref, True).worth_committing and not is_whole(run, ref):
         drop_unchanged(run, ref)
         return False
@@ -46,7 +47,7 @@ def _follow_records(run: RunRef, started_at: datetime, whole: bool) -> bool:
 
 def _follow_members(run: RunRef, schema: str, started_at: datetime, purpose: str, list_ids: tuple[str, ...]) -> bool:
     """False: nothing was written, or the turn goes on in the next cycle."""
-    ref = extract_members(run, purpose, list_ids)
+    ref = reading(extract_members, run, purpose, list_ids)
     if ref is None:
         return False
     found = plan_members(run, ref)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from prefect.futures import PrefectFuture
-
+from flows.rerun import Ahead, reading
 from sync.errors import GateRejected
 from sync.exported_files import NO_FILES, ExportedFiles
 from sync.records import CommitCounts, Kind, ParcelRef, RunRef
@@ -19,12 +18,12 @@ OWNERS = "owners"
 
 def read_ahead(
     run: RunRef, kinds: tuple[Kind, ...], purpose: str, schema: str, exported: ExportedFiles = NO_FILES
-) -> dict[Kind, PrefectFuture[ParcelRef]]:
+) -> dict[Kind, Ahead[ParcelRef]]:
     """Starts to read every kind at once, from its file where there is one (INIT-8); the order matters only where Market is written."""
     return {
-        kind: extract_file.submit(run, kind, purpose, schema, exported)
+        kind: Ahead(extract_file, run, kind, purpose, schema, exported)
         if kind in exported.kinds
-        else extract.submit(run, kind, purpose, schema)
+        else Ahead(extract, run, kind, purpose, schema)
         for kind in kinds
     }
 
@@ -33,7 +32,7 @@ def bring_in(run: RunRef, ref: ParcelRef, schema: str, *, cursor_moves: bool = T
     """One staged parcel into Market. Owners that nobody knows are fetched in between, and then it is planned again (PULL-7)."""
     unknown = plan(run, ref)
     if unknown and ref.kind is not Kind.USER:
-        owners = extract_named(run, Kind.USER, f"{run.flow}-{OWNERS}-of-{ref.kind.plural}", schema, unknown)
+        owners = reading(extract_named, run, Kind.USER, f"{run.flow}-{OWNERS}-of-{ref.kind.plural}", schema, unknown)
         bring_in_checked(run, owners, cursor_moves=False, planned=False)
         plan(run, ref, again=True)
     return bring_in_checked(run, ref, cursor_moves=cursor_moves)

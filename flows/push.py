@@ -10,6 +10,7 @@ from datetime import datetime
 from itertools import count
 
 from flows.changes import read_again, read_back
+from flows.rerun import reading
 from sync.errors import AccessDenied, ContractBroken, GateRejected
 from sync.push import BATCH_ROWS
 from sync.records import Kind, RunRef
@@ -79,7 +80,7 @@ def _push_kind(run: RunRef, kind: Kind, turn: str, started_at: datetime) -> bool
     """→ whether the CRM has time for other kinds."""
     for number in count(1):
         step = f"{turn}-{number}".replace(" ", "-")
-        batch = collect(run, kind, step, _adopt(run, step, started_at) if kind is Kind.NEW_LEAD else None)
+        batch = reading(collect, run, kind, step, _adopt(run, step, started_at) if kind is Kind.NEW_LEAD else None)
         if batch is None:
             return True
         pushed = _push_batch(run, batch)

@@ -9,6 +9,7 @@ from prefect.runtime import flow_run
 
 from flows.changes import follow_removals
 from flows.pull import bring_in
+from flows.rerun import reading
 from sync.errors import GateRejected
 from sync.records import Kind, ParcelRef, RunRef
 from sync.slices import Slice
@@ -80,14 +81,14 @@ def _reconcile(run: RunRef, kinds: tuple[Kind, ...], started_at: datetime, until
 
 
 def _compare(run: RunRef, one: Slice, schema: str) -> None:
-    ref = extract_slice(run, one, schema)
+    ref = reading(extract_slice, run, one, schema)
     compared = compare_slice(run, one, ref)
     refs: list[ParcelRef] = []
     if not compared.alike:
         bring_in(run, ref, schema, cursor_moves=False)
         refs.append(ref)
     if compared.unread:
-        named = extract_unread(run, one, schema, compared.unread)
+        named = reading(extract_unread, run, one, schema, compared.unread)
         note_absent(run, one, named, schema, compared.unread)
         bring_in(run, named, schema, cursor_moves=False)
         refs.append(named)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from flows.rerun import reading
 from sync.errors import GateRejected
 from sync.records import RunRef
 from tasks.backfill import backfills_end, commit_backfill, extract_backfill, kinds_to_backfill, plan_backfill
@@ -19,7 +20,7 @@ def backfill_fields(run: RunRef, schema: str, started_at: datetime) -> None:
     until = backfills_end(run)
     for kind in kinds_to_backfill(run):
         note_running(run, started_at)
-        ref = extract_backfill(run, kind, schema, until)
+        ref = reading(extract_backfill, run, kind, schema, until)
         if ref is None:
             continue
         plan_backfill(run, ref)

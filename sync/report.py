@@ -73,7 +73,8 @@ class RunReport:
     """One run of one flow for one connector. Times are UTC. `state` is one of completed, rejected, failed, stopped, skipped.
 
     `next_steps`: see `step_parts`. `earlier`: kinds that this run did not read because an earlier one had committed them (INIT-7).
-    `happened`: what a recurring run did, for its headline; the initial sync is told in numbers.
+    `happened`: what a recurring run did, for its headline; the initial sync is told in numbers. `shown_at`: where the Prefect UI shows
+    the run, if there is one.
     """
 
     run_id: str
@@ -89,6 +90,7 @@ class RunReport:
     error: str = ""
     earlier: tuple[Kind, ...] = ()
     happened: tuple[Happened, ...] = ()
+    shown_at: str = ""
 
     @property
     def pulled(self) -> tuple[ParcelReport, ...]:

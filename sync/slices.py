@@ -30,6 +30,11 @@ class Slice:
     checked_at: datetime | None = None
     records: int | None = None
 
+    @property
+    def begins(self) -> str:
+        """Where, in words: `the first`, or an id."""
+        return self.keys.low or "the first"
+
 
 def stalest_first(slices: Iterable[Slice]) -> tuple[Slice, ...]:
     """What was never compared, in the order of the pull; then what was compared longest ago."""

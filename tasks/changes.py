@@ -18,6 +18,7 @@ from tasks.commit import COMMITTED
 from tasks.extract import fields_of, stage_request
 from tasks.plan import owners_to_fetch, plan_parcel
 from tasks.report import note_findings
+from tasks.rerun import note_finished
 from tasks.schema import readings_of
 from tasks.wiring import RETRY, Installation, installation, open_crm, settings_of
 
@@ -164,7 +165,8 @@ def _plan_removals(home: Installation, run: RunRef, parcel: Parcel) -> None:
         following.keep_gone(parcel, [Removal(each.crm_id, each.at, each.merged_into or winners.get(each.crm_id)) for each in news])
 
 
-@task(name="drop unchanged batch", **RETRY)
+@task(name="drop unchanged batch", task_run_name="drop {ref.kind.plural} of {run.connector}: nothing new in them", **RETRY)
 def drop_unchanged(run: RunRef, ref: ParcelRef) -> None:
     """The window brought only what Market has: nothing is kept of it."""
+    note_finished(run, ref)
     installation(run.config).parcels.discard(ref)

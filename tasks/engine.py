@@ -24,6 +24,7 @@ from tasks.beside import Beside
 from tasks.stopping import was_stopped
 
 API_VARIABLE = "PREFECT_API_URL"
+_UI_VARIABLE = "PREFECT_SERVER_UI_ENABLED"
 _STARTUP_S = 120
 _ANSWER_S = 30
 _LOG_BYTES = 5_000_000
@@ -55,6 +56,11 @@ def log_file(data_dir: Path) -> Path:
 def has_server() -> bool:
     """Whether the environment names a Prefect server; then its runs are seen and rerun there."""
     return bool(os.environ.get(API_VARIABLE))
+
+
+def shows_runs() -> bool:
+    """Whether the server has a UI where a run can be looked at; the one that a command starts for itself has none."""
+    return has_server() and os.environ.get(_UI_VARIABLE) != "false"
 
 
 @contextmanager
@@ -107,7 +113,7 @@ def _own_settings(home: Path, port: int) -> dict[str, str]:
         "PREFECT_PROFILES_PATH": str(home / "profiles.toml"),
         "PREFECT_LOGGING_TO_API_ENABLED": "false",
         "PREFECT_RESULTS_LOCAL_STORAGE_PATH": str(home / "results"),
-        "PREFECT_SERVER_UI_ENABLED": "false",
+        _UI_VARIABLE: "false",
         "PREFECT_API_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{home / 'engine.db'}",
     }
 

@@ -25,6 +25,7 @@ from tasks.happened import note_happened
 from tasks.lists import IN_TURN, keep_compared
 from tasks.progress import Step, tell
 from tasks.report import counts_of, keep_counts, note_findings, report_path
+from tasks.rerun import note_finished
 from tasks.wiring import RETRY, Installation, installation, now, open_crm, settings_of
 
 
@@ -203,11 +204,12 @@ def _write(home: Installation, run: RunRef, parcel: Parcel, tx: Commit, at: date
     return counts
 
 
-@task(name="note lists as compared", **RETRY)
+@task(name="note lists as compared", task_run_name="note that lists of {run.connector} are as they were", **RETRY)
 def note_compared(run: RunRef, ref: ParcelRef, list_ids: Sequence[str]) -> None:
     """A turn that found nothing leaves no trace in Market, only its place in the order of turns (FLOW-4)."""
     home = installation(run.config)
     with home.parcels.open(ref) as parcel:
         begun = datetime.fromisoformat(parcel.told("begun") or now().isoformat())
     keep_compared(run, list_ids, begun)
+    note_finished(run, ref)
     home.parcels.discard(ref)

@@ -84,7 +84,7 @@ def _turn_begun(home: Installation, run: RunRef, open_lists: frozenset[str]) -> 
     return ()
 
 
-@task(name="tell of members without a row", **RETRY)
+@task(name="tell of members without a row", task_run_name="tell who stands on lists of {run.connector} and has no row", **RETRY)
 def report_unlinked(run: RunRef) -> None:
     """LIST-2: who stands on a list and is not in Market is told, with a few CRM ids."""
     unlinked = installation(run.config).market.lists.unlinked(run.connector)

@@ -31,6 +31,7 @@ from tasks.progress import Step, tell
 from tasks.push_needs import needs_of
 from tasks.push_new_leads import Found, refuse_owned
 from tasks.report import PUSH_PARKED, PUSH_REFUSED, keep_counts, note_findings
+from tasks.rerun import note_finished
 from tasks.wiring import RETRY, Installation, installation, now, open_crm, settings_of
 
 SENT_AT, CUT_SHORT = "sent_at", "cut_short"
@@ -103,6 +104,7 @@ def settle(run: RunRef, batch: Batch) -> Pushed:
         pushed = Pushed(_written(run, parcel), parcel.told(CUT_SHORT) is not None or settled.postponed > 0)
         tell(Step(run.run_id, ref.kind.value, "settle", batch.rows, batch.rows, ended=True))
     keep_counts(run, ref, CommitCounts(read=batch.rows, updated=settled.accepted, held=settled.refused + settled.parked))
+    note_finished(run, ref)
     home.parcels.keep_aside(ref, COMMITTED)
     return pushed
 

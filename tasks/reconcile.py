@@ -20,6 +20,7 @@ from tasks.overtaken import began
 from tasks.progress import Step, tell
 from tasks.reconciled import keep_compared
 from tasks.report import forget_empty_part
+from tasks.rerun import note_finished
 from tasks.schema import readings_of
 from tasks.wiring import RETRY, Installation, installation, now, open_crm, settings_of
 
@@ -72,7 +73,7 @@ def _slices_of(run: RunRef, kind: Kind) -> tuple[Slice, ...]:
     return wanted
 
 
-@task(name="extract slice", task_run_name="extract {one.kind.plural} of {run.connector} from {one.keys.low}", **RETRY)
+@task(name="extract slice", task_run_name="extract {one.kind.plural} of {run.connector} from {one.begins} on", **RETRY)
 def extract_slice(run: RunRef, one: Slice, schema: str) -> ParcelRef:
     """Stages every record of one slice that meets the filter; goes on with the parcel that a stopped run left of it lately."""
     _discard_other(run, one)
@@ -114,7 +115,7 @@ class Comparison:
     unread: tuple[str, ...] = ()
 
 
-@task(name="compare slice", task_run_name="compare {one.kind.plural} of {run.connector} from {one.keys.low}", **RETRY)
+@task(name="compare slice", task_run_name="compare {one.kind.plural} of {run.connector} from {one.begins} on", **RETRY)
 def compare_slice(run: RunRef, one: Slice, ref: ParcelRef) -> Comparison:
     """Compares ids and hashes, and notes which columns differ most (names only). A parcel in which nothing differs goes at once."""
     home = installation(run.config)
@@ -126,6 +127,7 @@ def compare_slice(run: RunRef, one: Slice, ref: ParcelRef) -> Comparison:
         if not compared.alike:
             keep_compared(run, "compare", one.keys.low, Compared(one.kind, columns=_differing_columns(run, home, parcel)))
     if compared.alike:
+        note_finished(run, ref)
         home.parcels.discard(ref)
     return compared
 
@@ -195,7 +197,7 @@ def _told_apart(run: RunRef, one: Slice, schema: str, absent: tuple[Removal, ...
     return (*said, *gone), frozenset(unsaid) - {each.crm_id for each in gone}
 
 
-@task(name="settle slice", task_run_name="settle {one.kind.plural} of {run.connector} from {one.keys.low}", **RETRY)
+@task(name="settle slice", task_run_name="settle {one.kind.plural} of {run.connector} from {one.begins} on", **RETRY)
 def settle_slice(run: RunRef, one: Slice, compared: Comparison, refs: tuple[ParcelRef, ...]) -> None:
     """The slice is compared: what its committed parcels came to is counted, and its turn is over. Done twice, it is done once."""
     home = installation(run.config)
@@ -207,7 +209,7 @@ def settle_slice(run: RunRef, one: Slice, compared: Comparison, refs: tuple[Parc
     keep_compared(run, "settle", one.keys.low, counted)
     for ref in refs:
         forget_empty_part(run, ref)
-    note = f"{one.kind.plural} from {one.keys.low or 'the first'} on: {found.compared:,} compared, {found.healed + found.missing:,} healed"
+    note = f"{one.kind.plural} from {one.begins} on: {found.compared:,} compared, {found.healed + found.missing:,} healed"
     tell(Step(run.run_id, one.kind.value, "settle", found.compared, found.compared, ended=True, note=note))
 
 

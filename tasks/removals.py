@@ -10,7 +10,7 @@ from sync.errors import DeletionHeld
 from sync.happened import Happened, What
 from sync.records import Finding, Kind, RunRef
 from tasks.happened import note_happened
-from tasks.report import BRAKED, note_findings, noted_findings
+from tasks.report import BRAKED, forget_findings, note_findings, noted_findings
 from tasks.wiring import RETRY, installation, now
 
 
@@ -47,6 +47,11 @@ def _apply(run: RunRef, kind: Kind) -> Removed:
             note_findings(run, [_braked(run, kind, measured.rows, measured.of)])
             return Removed()
     return market.removals.apply(run.connector, kind, run_id=run.run_id, now=now())
+
+
+def forget_braked(run: RunRef, kinds: tuple[Kind, ...]) -> bool:
+    """Whether a brake held for these kinds in an earlier try of this run; what was found of it is forgotten."""
+    return forget_findings(run, lambda finding: finding.topic == BRAKED and finding.kind in kinds)
 
 
 def refuse_green(run: RunRef) -> None:

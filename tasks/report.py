@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -13,6 +15,13 @@ from sync.records import CommitCounts, Finding, Kind, ParcelRef, RunRef
 from sync.report import ParcelReport, RunReport, VerificationLine, part_from_json, part_to_json, verification_line
 from tasks.typed import typed_command
 from tasks.wiring import Installation, installation, now
+
+REPORTS_VARIABLE = "MARKETSYNC_REPORTS_URL"
+"""Where browsers find the folder of reports. Without it a run names the file."""
+
+_RESULTS = ("results", "engine/results")
+_RETRIED_DAYS = 7
+"""Where the results of finished steps lie, and how long a run can be retried with them (FLOW-3)."""
 
 BRAKED = "deletion held by the brake"
 NOT_PUSHED = PUSH_REFUSED, PUSH_PARKED = ("push refused", "push parked")
@@ -57,6 +66,18 @@ def counts_of(run: RunRef, ref: ParcelRef) -> CommitCounts | None:
     return part.counts if part and part.state == "committed" else None
 
 
+def forget_part(run: RunRef, ref: ParcelRef) -> None:
+    """A batch that is read afresh is no part of the report; the one that takes its place is."""
+    _part(run, ref.kind, ref.parcel_id).unlink(missing_ok=True)
+
+
+def forget_rejected(run: RunRef) -> None:
+    """The same for every batch that the gate stopped."""
+    for path in installation(run.config).run_dir(run.run_id).glob("part-*.json"):
+        if part_from_json(path.read_text(encoding="utf-8")).rejected_because:
+            path.unlink()
+
+
 def forget_empty_part(run: RunRef, ref: ParcelRef) -> None:
     """A committed batch in which nothing changed and nothing was held is no news: where there are hundreds, the report goes without it."""
     path = _part(run, ref.kind, ref.parcel_id)
@@ -81,6 +102,17 @@ def note_findings(run: RunRef, findings: Iterable[Finding]) -> None:
             file.write(json.dumps(asdict(finding)) + "\n")
 
 
+def forget_findings(run: RunRef, which: Callable[[Finding], bool]) -> bool:
+    """Takes back what was noted and does not hold any more; → whether there was any of it."""
+    home = installation(run.config)
+    noted = noted_findings(home, run)
+    left = [finding for finding in noted if not which(finding)]
+    if len(left) < len(noted):
+        (home.run_dir(run.run_id) / "findings.jsonl").unlink()
+        note_findings(run, left)
+    return len(left) < len(noted)
+
+
 def noted_findings(home: Installation, run: RunRef) -> tuple[Finding, ...]:
     path = home.run_dir(run.run_id) / "findings.jsonl"
     lines = dict.fromkeys(path.read_text(encoding="utf-8").splitlines()) if path.exists() else {}
@@ -93,6 +125,12 @@ def noted_findings(home: Installation, run: RunRef) -> tuple[Finding, ...]:
 def report_path(run: RunRef) -> Path:
     """Where the run's quality report will lie."""
     return installation(run.config).reports_dir / run.run_id / "index.html"
+
+
+def report_link(run: RunRef) -> str:
+    """The same for a browser, where `marketsync up` or a web server of your own shows the reports; else empty."""
+    shown_at = os.environ.get(REPORTS_VARIABLE, "").rstrip("/")
+    return f"{shown_at}/{run.run_id}/index.html" if shown_at else ""
 
 
 def next_steps(run: RunRef, report: RunReport) -> tuple[str, ...]:
@@ -116,6 +154,16 @@ def prune_runs(home: Installation) -> None:
     for folder in (home.data_dir / "runs").iterdir():
         if folder.stat().st_mtime < oldest:
             shutil.rmtree(folder, ignore_errors=True)
+    for results in _RESULTS:
+        _prune_results(home.data_dir / results, now().timestamp() - _RETRIED_DAYS * 86_400)
+
+
+def _prune_results(folder: Path, oldest: float) -> None:
+    """Prefect keeps the results of finished steps for ever. A run that is retried without them does everything again, which is harmless."""
+    for path in folder.iterdir() if folder.is_dir() else ():
+        with suppress(FileNotFoundError):  # two flows may be at it
+            if path.is_file() and path.stat().st_mtime < oldest:
+                path.unlink()
 
 
 def keep_verification(run: RunRef, lines: tuple[VerificationLine, ...]) -> None:

@@ -17,6 +17,8 @@ from tasks.check import REJECTED
 from tasks.commit import COMMITTED
 from tasks.operate import initial_sync_is_complete, lock_name
 from tasks.recurring import initial_sync_missing
+from tasks.rerun import begin_again
+from tasks.shown import progress_shown
 from tasks.wiring import RETRY, Installation, installation, now, settings_of
 
 INITIAL = "initial"
@@ -28,7 +30,7 @@ def only_run(run: RunRef) -> Iterator[None]:
     home = installation(run.config)
     with staging_errors(str(home.data_dir)):
         home.data_dir.mkdir(parents=True, exist_ok=True)
-    with hold_lock(home.market, lock_name(run.flow, run.connector), home.lock_dir):
+    with hold_lock(home.market, lock_name(run.flow, run.connector), home.lock_dir), progress_shown(run):
         yield
 
 
@@ -41,6 +43,7 @@ def begin(run: RunRef) -> tuple[Kind, ...]:
             "all pull options are off", where=f"connectors.{run.connector}.pull", todo="Switch on what is to come from the CRM."
         )
     home.market.upgrade()
+    begin_again(run)
     home.market.runs.start(Run(run.run_id, run.flow, run.connector, now()))
     _set_committed_aside(home, run, kinds)
     return kinds
@@ -55,6 +58,7 @@ def begin_following(run: RunRef) -> tuple[Kind, ...]:
     home.market.upgrade()
     if not initial_sync_is_complete(run.config, run.connector):
         raise initial_sync_missing(run.config, run.connector, run.flow)
+    begin_again(run)
     return connector.kinds()
 
 
@@ -82,7 +86,7 @@ def is_complete(run: RunRef) -> bool:
     return initial_sync_is_complete(run.config, run.connector)
 
 
-@task(name="set rejected batch aside", **RETRY)
+@task(name="set rejected batch aside", task_run_name="set the rejected {ref.kind.plural} of {run.connector} aside", **RETRY)
 def set_rejected_aside(run: RunRef, ref: ParcelRef) -> None:
     """A rejected parcel is kept for a look; the next run reads afresh, so that corrections made in the CRM are seen."""
     installation(run.config).parcels.keep_aside(ref, REJECTED)

@@ -55,7 +55,7 @@ def extract_flagged(run: RunRef) -> Flagged:
     return Flagged(records, started_at, remembered(found, started_at - crm.overlap))
 
 
-@task(name="settle opt-outs", **RETRY)
+@task(name="settle opt-outs", task_run_name="settle opt-outs of {run.connector}", **RETRY)
 def settle_flagged(run: RunRef, flagged: Flagged) -> None:
     """Moves the cursor, now that every record is committed."""
     if flagged.at is not None:

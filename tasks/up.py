@@ -17,6 +17,7 @@ from sync.deployments import ENVIRONMENT, POOL
 from sync.errors import ConfigError, MarketsyncError
 from tasks.beside import Beside
 from tasks.engine import API_VARIABLE, NO_TELEMETRY, wait_for_server
+from tasks.report import REPORTS_VARIABLE
 from tasks.wiring import CONFIG_VARIABLE
 
 HOST = "127.0.0.1"
@@ -76,9 +77,9 @@ def database_url(given: str) -> str:
     return f"postgresql+asyncpg://{rest}" if sign and kind in ("postgresql", "postgres") else given
 
 
-def worker_environment(config: str, data_dir: Path) -> dict[str, str]:
-    """For workers and the runs that they start; what the environment says already counts more."""
-    settings = {**NO_TELEMETRY, **ENVIRONMENT, "PREFECT_RESULTS_LOCAL_STORAGE_PATH": str(data_dir / "results")}
+def worker_environment(config: str, data_dir: Path, reports: str = "") -> dict[str, str]:
+    """For workers and the runs that they start; what the environment says already counts more. `reports`: where browsers find them."""
+    settings = {**NO_TELEMETRY, **ENVIRONMENT, "PREFECT_RESULTS_LOCAL_STORAGE_PATH": str(data_dir / "results"), REPORTS_VARIABLE: reports}
     return {**_unless_given(settings), CONFIG_VARIABLE: config}
 
 
@@ -167,9 +168,9 @@ class Workers:
 
 
 @contextmanager
-def workers_up(config: str, data_dir: Path, count: int, pool: str = POOL) -> Iterator[Workers]:
-    """Workers while the block lasts."""
-    workers = Workers(count, pool, logs_dir(data_dir), worker_environment(config, data_dir))
+def workers_up(config: str, data_dir: Path, count: int, pool: str = POOL, reports: str = "") -> Iterator[Workers]:
+    """Workers while the block lasts. `reports`: see `worker_environment`."""
+    workers = Workers(count, pool, logs_dir(data_dir), worker_environment(config, data_dir, reports))
     try:
         yield workers
     finally:

@@ -47,14 +47,14 @@ def ensure_automations(more: Iterable[Callable[[], AutomationCore]] = ()) -> tup
     return tuple(made)
 
 
-def crashed_runs() -> AutomationCore:
+def crashed_runs(silent_s: int = SILENT_S) -> AutomationCore:
     """After a heartbeat something else has to follow: the next heartbeat, or a change of state, whatever its name."""
     return _marking(
         CRASHED_RUNS,
         f"A run says every {HEARTBEAT_S} seconds that it lives. One that falls silent is marked, so that it keeps no other from starting.",
         {"prefect.flow-run.heartbeat", "prefect.flow-run.Running"},
-        SILENT_S,
-        f"The run gave no sign of life for {SILENT_S} seconds: its worker was killed, or its machine is off. Nothing that it committed is "
+        silent_s,
+        f"The run gave no sign of life for {silent_s} seconds: its worker was killed, or its machine is off. Nothing that it committed is "
         "lost, and the next run goes on where it stopped.",
     )
 

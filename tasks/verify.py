@@ -5,10 +5,12 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from prefect import task
-from prefect.artifacts import create_markdown_artifact
+from prefect.artifacts import create_link_artifact, create_markdown_artifact
 from prefect.exceptions import TerminationSignal
+from prefect.runtime import flow_run
 
 from adapters.market.books import COMPLETED, FAILED, STOPPED, Run
 from adapters.reports.pages import prune, write_index, write_report
@@ -17,14 +19,15 @@ from sync.errors import InitialSyncMissing, MarketsyncError, VerificationFailed
 from sync.records import Filter, Kind, RunRef
 from sync.report import ParcelReport, RunReport, VerificationLine, headline, summary
 from sync.verification import CountFacts, MemberCountFacts, verify_counts, verify_members
+from tasks.engine import shows_runs
 from tasks.happened import kept_happened
 from tasks.lists import follows_lists
 from tasks.operate import INITIAL_FLOW
 from tasks.pulse import keep_pulse
-from tasks.report import keep_verification, kept_parts, kept_verification, next_steps, noted_findings, prune_runs, report_path
+from tasks.report import keep_verification, kept_parts, kept_verification, next_steps, noted_findings, prune_runs, report_link, report_path
 from tasks.runs import INITIAL, finished_kinds
 from tasks.stopping import stop_reading, was_stopped
-from tasks.summary import as_markdown
+from tasks.summary import artifact_key, as_markdown
 from tasks.wiring import RETRY, installation, now, open_crm, settings_of
 
 _STOPPED_BY_YOU = "Stopped by you; the same command goes on."
@@ -92,6 +95,7 @@ def make_report(run: RunRef, started_at: datetime, error: BaseException | None =
         findings=noted_findings(home, run),
         error=_STOPPED_BY_YOU if state == STOPPED else "" if error is None else _told(error),
         happened=() if run.flow == INITIAL_FLOW else kept_happened(home, run),
+        shown_at=flow_run.ui_url or "" if shows_runs() else "",
     )
     report = replace(report, next_steps=next_steps(run, report), earlier=_done_earlier(run, parts))
     with staging_errors(f"report of run {run.run_id}"):
@@ -104,10 +108,19 @@ def make_report(run: RunRef, started_at: datetime, error: BaseException | None =
     home.market.findings.save(run.run_id, run.connector, report.findings)
     closed = FAILED if state == "rejected" else state
     home.market.runs.finish(run.run_id, closed, now(), summary=summary(report), report=str(page))
-    create_markdown_artifact(as_markdown(report, page), key=f"{run.connector}-{run.flow}".replace("_", "-"), description=headline(report))
+    _show(run, report, page)
     if state == COMPLETED:
         keep_pulse(run, started_at, report.ended_at, headline(report))
     return report
+
+
+def _show(run: RunRef, report: RunReport, page: Path) -> None:
+    """On the run's page in the Prefect UI: the summary, and a link to the whole report where one can be followed."""
+    link = report_link(run)
+    create_markdown_artifact(as_markdown(report, link, page), key=artifact_key(run), description=headline(report))
+    if link:
+        told = "Every check, and the rows that were held back."
+        create_link_artifact(link, "The quality report of this run", key=artifact_key(run, "report"), description=told)
 
 
 def close_following(run: RunRef, started_at: datetime, idle: str = "") -> None:
@@ -121,7 +134,7 @@ def close_following(run: RunRef, started_at: datetime, idle: str = "") -> None:
         return
     said = idle or f"Nothing had changed in {run.connector}."
     keep_pulse(run, started_at, now(), said)
-    create_markdown_artifact(said, key=f"{run.connector}-{run.flow}".replace("_", "-"), description=said)
+    create_markdown_artifact(said, key=artifact_key(run), description=said)
     shutil.rmtree(home.run_dir(run.run_id))
 
 

@@ -42,16 +42,19 @@ class _Done:
 
 
 class _Plain:
-    """A task as the function that it is made of."""
+    """A task as the function that it is made of. `calls`: how many were called."""
+
+    calls = 0
 
     def __init__(self, function: Any) -> None:
         self._function = function
 
     def __call__(self, *given: Any, **named: Any) -> Any:
+        _Plain.calls += 1
         return self._function(*given, **named)
 
     def submit(self, *given: Any, **named: Any) -> _Done:
-        return _Done(self._function(*given, **named))
+        return _Done(self(*given, **named))
 
 
 def _unchecked(run: RunRef, ref: ParcelRef) -> int:
@@ -73,11 +76,12 @@ def without_engine(modules: Sequence[ModuleType] = _FLOWS, *, gate: bool = True)
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """One core run: what it did in words, and what it noticed."""
+    """One core run: what it did in words, what it noticed, and how many task runs that took."""
 
     run_id: str
     words: tuple[str, ...]
     findings: tuple[Finding, ...]
+    steps: int = 0
 
 
 @dataclass(frozen=True)
@@ -96,8 +100,10 @@ class CoreRoad:
         """One cycle."""
         run = RunRef(f"core-{next(_numbers)}", CORE_FLOW, self.road.connector, self.road.config)
         with without_engine(gate=self.gate if gate is None else gate):
+            before = _Plain.calls
             flows.core_sync._follow(run, begin_following(run), now())
-        return Followed(run.run_id, in_words(kept_happened(self.road.home, run)), noted_findings(self.road.home, run))
+            steps = _Plain.calls - before
+        return Followed(run.run_id, in_words(kept_happened(self.road.home, run)), noted_findings(self.road.home, run), steps)
 
     def rows(self, query: str, **values: Any) -> list[dict[str, Any]]:
         return self.road.rows(query, **values)

@@ -48,6 +48,7 @@ ROOMS = {
     "tasks": _room("sync", "adapters", "expectations", "tasks", others="prefect"),
     "tasks.engine_server": _room("sync", "tasks", others="prefect uvicorn"),
     "tasks.market_reference": _room("sync", "adapters.market", "tasks", others="sqlalchemy"),  # a page made from the tables' types
+    "tasks.shown": _room("sync", "tasks", others="prefect httpx"),  # the errors of Prefect's client
     "tasks.terminal": _room("sync", "adapters", "expectations", "tasks", others="prefect click rich"),
     "flows": _room("sync", "tasks", "flows", others="prefect"),
     "flows.cli": _room("sync", "tasks", "flows", others="prefect click rich"),

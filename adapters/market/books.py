@@ -60,10 +60,13 @@ class Cursors:
             if connection.execute(update(cursors).where(which).values(**values)).rowcount == 0:
                 connection.execute(insert(cursors).values(connector=cursor.connector, kind=cursor.kind.value, **values))
 
-    def is_committed(self, parcel_id: str) -> bool:
-        """Whether a parcel is in Market already. Raises MarketUnavailable."""
+    def is_committed(self, parcel_id: str, *, by: str | None = None) -> bool:
+        """Whether a parcel is in Market already; `by`: whether that run committed it. Raises MarketUnavailable."""
+        query = select(parcels.c.parcel_id).where(parcels.c.parcel_id == parcel_id)
+        if by is not None:
+            query = query.where(parcels.c.run_id == by)
         with self._database.reading() as connection:
-            return connection.execute(select(parcels.c.parcel_id).where(parcels.c.parcel_id == parcel_id)).first() is not None
+            return connection.execute(query).first() is not None
 
 
 def commit_mark(connection: Connection) -> str:

@@ -146,6 +146,12 @@ class Engine:
         found.sort(key=lambda each: each.start_time or each.expected_start_time or each.created)
         return {each.name: each.state_name or "" for each in found}
 
+    def tasks_of_last_try(self, run: UUID) -> dict[str, str]:
+        """The same of what the run did since it was retried."""
+        tries = self.run(run).run_count
+        found = self.client.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[run])), limit=200)
+        return {each.name: each.state_name or "" for each in found if each.flow_run_run_count == tries}
+
     def until(self, holds: Callable[[], object], patience_s: float = _PATIENCE_S) -> None:
         """Waits until it holds; says what the workers said if it never does."""
         end = time.monotonic() + patience_s

@@ -8,6 +8,8 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -155,7 +157,10 @@ def test_up_runs_a_server_a_worker_and_the_deployments_until_it_is_told_to_end(t
     with started(tmp_path, "--port", str(port)) as process:
         said = said_until(process, "Ctrl-C ends all of it")
         children = below(process.pid)
-        assert f"http://127.0.0.1:{port}" in said and "SQLite" in said and "FLOW-2" in said
+        reports = f"http://127.0.0.1:{port + 1}"
+        with pytest.raises(urllib.error.HTTPError, match="404: There is no such report"):
+            urllib.request.urlopen(f"{reports}/some-run/index.html")
+        assert f"http://127.0.0.1:{port}" in said and f"Reports {reports}" in said and "SQLite" in said and "FLOW-2" in said
         assert all(name in said for name in (CORE, URGENT, "initial-sync/on-demand", "reconciliation/daily"))
         assert len(children) == 2
         taken = typed(tmp_path, "up", "--port", str(port))
