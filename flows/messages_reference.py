@@ -39,8 +39,9 @@ def messages() -> tuple[Message, ...]:
 def messages_tables() -> str:
     """One table per type of error, in Markdown."""
     parts: list[str] = []
+    found = messages()
     for error in _TYPES:
-        rows = [each for each in messages() if each.error == error]
+        rows = [each for each in found if each.error == error]
         if rows:
             parts += [f"## {error}", "", "| it says | what to do |", "|---|---|"]
             parts += [f"| {_cell(each.what)} | {_cell(each.todo) or 'the message itself says it, or see the handbook'} |" for each in rows]

@@ -1,6 +1,6 @@
 """The reference pages, made from the code: `python -m flows.reference` writes them, `--check` only says whether they are up to date.
 
-docs/commands.md, docs/settings.md, docs/crm-objects/sugarcrm.json and prefect.yaml are made as a whole; docs/market.md,
+docs/commands.md, docs/settings.md, docs/crm-objects/*.json and prefect.yaml are made as a whole; docs/market.md,
 docs/crm-objects.md, docs/recording.md, docs/messages.md and docs/measured.md between their two marks.
 """
 
@@ -18,7 +18,7 @@ from flows.messages_reference import messages_tables
 from sync.deployments import prefect_yaml
 from sync.recording_fields import SHAPES
 from sync.settings_reference import SettingDoc, TableDoc, table_docs
-from tasks.crm_objects_reference import crm_objects_file, crm_objects_tables
+from tasks.crm_objects_reference import crm_objects_file, crm_objects_tables, salesforce_objects_file
 from tasks.market_reference import market_tables
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -48,6 +48,7 @@ def pages() -> Iterator[tuple[Path, str]]:
         "commands.md": commands_page,
         "settings.md": settings_page,
         "crm-objects/sugarcrm.json": crm_objects_file,
+        "crm-objects/salesforce.json": salesforce_objects_file,
     }
     for name, page in made.items():
         yield DOCS / name, page()

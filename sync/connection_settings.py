@@ -31,7 +31,7 @@ class ConnectionSettings:
             "How to log in. SugarCRM: password. Salesforce: client_credentials (the default, as the user that the connected app runs as), "
             "jwt, refresh_token or password.",
             choices=tuple(LoginWay),
-            example='"client_credentials"',
+            example='"password"',
         ),
     )
     username: str = field(

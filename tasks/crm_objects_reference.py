@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from adapters.crm import salesforce_objects
 from adapters.crm.sugarcrm_definitions import definitions
 
 
@@ -13,8 +14,33 @@ def crm_objects_file() -> str:
     return json.dumps(definitions(), indent=2, ensure_ascii=False) + "\n"
 
 
+def salesforce_objects_file() -> str:
+    """JSON: Salesforce's objects and fields, with the stock prefix."""
+    return json.dumps(salesforce_objects.definitions(), indent=2, ensure_ascii=False) + "\n"
+
+
 def crm_objects_tables() -> str:
-    """Markdown: a table per module, then one for the fields of the stock modules."""
+    """Markdown, CRM by CRM: a table per object, then the fields of stock objects."""
+    return f"## SugarCRM's modules\n\n{_sugarcrm_tables()}\n## Salesforce's objects\n\n{_salesforce_tables()}"
+
+
+def _salesforce_tables() -> str:
+    every = salesforce_objects.definitions()
+    parts: list[str] = []
+    for each in every["objects"]:
+        parts += [f"### {each['object']}", "", f"{each['label']}: {each['what_for']}. Its name is {each['record_name']}.", ""]
+        parts += [*_plain_table(each["fields"]), ""]
+    for each in every["fields_of_stock_objects"]:
+        parts += [f"### {each['object']}: {', '.join(field['name'] for field in each['fields'])}", "", *_plain_table(each["fields"]), ""]
+    return "\n".join(parts)
+
+
+def _plain_table(fields: list[dict[str, Any]]) -> list[str]:
+    rows = [f"| `{field['name']}` | {field['type']} | {field['holds']} |" for field in fields]
+    return ["| field | type | what it holds |", "|---|---|---|", *rows]
+
+
+def _sugarcrm_tables() -> str:
     every = definitions()
     parts: list[str] = []
     for module in every["modules"]:

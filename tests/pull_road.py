@@ -35,6 +35,9 @@ Record = Mapping[str, Any]
 OPEN_GATE = "[gate]\nmin_rows_for_share = 1000000\n"
 """Batches of tests are small and nasty: shares say nothing about them."""
 
+SUGAR_LOGIN = 'crm = "sugarcrm"\nusername = "mkt_sync"\npassword = { file = "%s" }'
+SALESFORCE_LOGIN = 'crm = "salesforce"\nclient_id = "sandbox-client-id"\nclient_secret = { file = "%s" }'
+
 _numbers = itertools.count(1)
 
 
@@ -154,16 +157,24 @@ def ndjson(records: Sequence[Record]) -> bytes:
 
 @contextmanager
 def pull_road(
-    folder: Path, market_url: str, crm_url: str = "http://127.0.0.1:9", *, connector: str = "", more: str = OPEN_GATE
+    folder: Path,
+    market_url: str,
+    crm_url: str = "http://127.0.0.1:9",
+    *,
+    connector: str = "",
+    more: str = OPEN_GATE,
+    who: str = SUGAR_LOGIN,
+    password: str = "sandbox-password",
 ) -> Iterator[PullRoad]:
-    """Writes a configuration into `folder`. `connector`: more lines of its table; `more`: more tables."""
+    """Writes a configuration into `folder`. `connector`: more lines of its table; `more`: more tables; `who`: the CRM, and how to log in,
+    with %s for the file of the secret."""
     folder.mkdir(parents=True, exist_ok=True)
     secret = folder / "secret"
-    secret.write_text("sandbox-password")
+    secret.write_text(password)
     path = folder / "marketsync.toml"
     path.write_text(
         f'data_dir = "{folder / "data"}"\n[market]\nurl = "{market_url}"\n{more}\n'
-        f'[connectors.acme]\ncrm = "sugarcrm"\nurl = "{crm_url}"\nusername = "mkt_sync"\npassword = {{ file = "{secret}" }}\n{connector}\n'
+        f'[connectors.acme]\nurl = "{crm_url}"\n{who % secret}\n{connector}\n'
     )
     road = PullRoad(str(path))
     road.market.upgrade()

@@ -88,12 +88,13 @@ class Described(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class _Part(msgspec.Struct, rename="camel"):
-    status_code: int
-    result: msgspec.Raw
+    http_status_code: int
+    reference_id: str
+    body: msgspec.Raw
 
 
-class _Batch(msgspec.Struct):
-    results: list[_Part]
+class _Composite(msgspec.Struct, rename="camel"):
+    composite_response: list[_Part]
 
 
 def describe(api: SalesforceApi, names: Sequence[str]) -> dict[str, Described]:
@@ -102,13 +103,13 @@ def describe(api: SalesforceApi, names: Sequence[str]) -> dict[str, Described]:
     for first in range(0, len(names), MOST_DESCRIBED):
         some = names[first : first + MOST_DESCRIBED]
         for name, part in zip(some, _parts(api, some), strict=True):
-            if part.status_code == 200:
+            if part.http_status_code == 200:
                 found[name] = _described(api, name, part)
-            elif part.status_code >= 500:
+            elif part.http_status_code >= 500:
                 raise Transient("the CRM does not describe its objects now", where=f"connector {api.wire.connector}, {name}")
-            elif part.status_code not in (400, 403, 404):
+            elif part.http_status_code not in (400, 403, 404):
                 where = f"connector {api.wire.connector}, {name}"
-                raise Refused(f"the CRM refused to describe {name} with status {part.status_code}", where=where)
+                raise Refused(f"the CRM refused to describe {name} with status {part.http_status_code}", where=where)
     return found
 
 
@@ -190,12 +191,15 @@ def _required(field: Field) -> bool:
 
 
 def _parts(api: SalesforceApi, names: Sequence[str]) -> list[_Part]:
-    requests = [{"method": "GET", "url": f"{api.wire.version}/sobjects/{name}/describe"} for name in names]
-    answer = api.call("POST", "composite/batch", subject="describe", payload={"batchRequests": requests})
+    """A composite call counts as one, where every part of a batch counts for itself."""
+    root = f"/services/data/{api.wire.version}/sobjects"
+    requests = [{"method": "GET", "url": f"{root}/{name}/describe", "referenceId": name} for name in names]
+    answer = api.call("POST", "composite", subject="describe", payload={"allOrNone": False, "compositeRequest": requests})
     try:
-        parts = msgspec.json.decode(answer.body, type=_Batch).results
+        told = {part.reference_id: part for part in msgspec.json.decode(answer.body, type=_Composite).composite_response}
     except msgspec.DecodeError:
-        parts = []
+        told = {}
+    parts = [told[name] for name in names if name in told]
     if len(parts) != len(names):
         raise ContractBroken(
             f"{len(names)} objects were to be described, {len(parts)} answers came",
@@ -207,7 +211,7 @@ def _parts(api: SalesforceApi, names: Sequence[str]) -> list[_Part]:
 
 def _described(api: SalesforceApi, name: str, part: _Part) -> Described:
     try:
-        return msgspec.json.decode(part.result, type=Described)
+        return msgspec.json.decode(part.body, type=Described)
     except msgspec.DecodeError as trouble:
         raise ContractBroken(
             f"the description of {name} is none ({trouble})", where=f"connector {api.wire.connector}", todo="report this to the developers"

@@ -40,6 +40,7 @@ HEADERS = {
     "Sforce-Duplicate-Rule-Header": "allowSave=true; includeRecordDetails=false; runAsCurrentUser=true",
 }
 _NO_COLUMN = re.compile(r"No such column '([^']+)'|Field name not found : (\S+)|'([^']+)' (?:does not exist|is not)", re.IGNORECASE)
+_ENTITY = re.compile(r"(?:on entity '|on sobject of type )(\w+)", re.IGNORECASE)
 _MOST_LOST = 8  # calls in a row of which nobody knows the end: then the CRM is unwell
 
 
@@ -167,7 +168,12 @@ class _Performance:
             raise AccessDenied(trouble.what, where=trouble.where, todo=todo)
         named = {name.lower() for found in _NO_COLUMN.findall(trouble.what) for name in found if name}
         self._refuse_missing_key(named, trouble)
-        guilty = [job for job in chunk if named & {name.lower() for name in job.write.values}]
+        entity = {name.lower() for name in _ENTITY.findall(trouble.what)}
+        guilty = [
+            job
+            for job in chunk
+            if named & {name.lower() for name in job.write.values} and (not entity or job.write.source.lower() in entity)
+        ]
         for job in guilty:
             job.ending = Ending(Outcome.REFUSED, trouble.what)
         left = [job for job in chunk if job.ending is None]
