@@ -20,7 +20,7 @@ from sync.verification import CountFacts, MemberCountFacts, verify_counts, verif
 from tasks.happened import kept_happened
 from tasks.lists import follows_lists
 from tasks.operate import INITIAL_FLOW
-from tasks.pulse import keep_pulse
+from tasks.pulse import artifact_key, keep_pulse
 from tasks.report import keep_verification, kept_parts, kept_verification, next_steps, noted_findings, prune_runs, report_path
 from tasks.runs import INITIAL, finished_kinds
 from tasks.stopping import stop_reading, was_stopped
@@ -104,7 +104,7 @@ def make_report(run: RunRef, started_at: datetime, error: BaseException | None =
     home.market.findings.save(run.run_id, run.connector, report.findings)
     closed = FAILED if state == "rejected" else state
     home.market.runs.finish(run.run_id, closed, now(), summary=summary(report), report=str(page))
-    create_markdown_artifact(as_markdown(report, page), key=f"{run.connector}-{run.flow}".replace("_", "-"), description=headline(report))
+    create_markdown_artifact(as_markdown(report, page), key=artifact_key(run), description=headline(report))
     if state == COMPLETED:
         keep_pulse(run, started_at, report.ended_at, headline(report))
     return report
@@ -121,7 +121,7 @@ def close_following(run: RunRef, started_at: datetime, idle: str = "") -> None:
         return
     said = idle or f"Nothing had changed in {run.connector}."
     keep_pulse(run, started_at, now(), said)
-    create_markdown_artifact(said, key=f"{run.connector}-{run.flow}".replace("_", "-"), description=said)
+    create_markdown_artifact(said, key=artifact_key(run), description=said)
     shutil.rmtree(home.run_dir(run.run_id))
 
 

@@ -13,11 +13,12 @@ import threading
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
-
-import adbc_driver_sqlite.dbapi as adbc
-import pyarrow as pa
+from typing import TYPE_CHECKING
 
 from sync.records import Rows
+
+if TYPE_CHECKING:  # loading them takes a second, and most runs land nothing
+    import pyarrow as pa
 
 WORTH_IT_ROWS = 20_000  # below, executemany is as quick and needs no file
 _SLICES = 4
@@ -73,6 +74,8 @@ def _rows_of_slice(rows: int) -> int:
 
 def _write_slices(main: Path, rows: Rows, finished: queue.Queue[Path | BaseException | None], stop: threading.Event) -> None:
     try:
+        import pyarrow as pa
+
         reader = rows.arrow()
         most = _rows_of_slice(rows.count)
         batches = iter(reader)
@@ -98,6 +101,8 @@ def _slice(first: pa.RecordBatch, rest: Iterator[pa.RecordBatch], most: int, sto
 
 def _write(path: Path, rows: pa.RecordBatchReader) -> None:
     """The file is made to be read once and thrown away: no journal, no waiting for the disk."""
+    import adbc_driver_sqlite.dbapi as adbc
+
     with adbc.connect(f"file:{path}", autocommit=True) as connection, connection.cursor() as cursor:
         cursor.execute("PRAGMA journal_mode = OFF")
         cursor.execute("PRAGMA synchronous = OFF")
