@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from flows.cli_backup import backup, restore, upgrade
 from flows.cli_consent import consent
 from flows.cli_deletions import deletions
 from flows.cli_demo import demo
@@ -78,6 +79,9 @@ for _command in (
     report,
     merge_field,
     purge,
+    backup,
+    restore,
+    upgrade,
     consent,
     sandbox,
 ):

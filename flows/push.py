@@ -15,30 +15,15 @@ from sync.errors import AccessDenied, ContractBroken, GateRejected
 from sync.push import BATCH_ROWS
 from sync.records import Kind, RunRef
 from tasks.check_outgoing import check_outgoing
-from tasks.push import Batch, Pushed, collect, count_waiting, settle
+from tasks.idle import count_waiting
+from tasks.push import Batch, Pushed, collect, settle
 from tasks.push_new_leads import Found, look_up_new_leads
 from tasks.push_send import send
-from tasks.runs import begin_following, note_running, only_run, set_rejected_aside
+from tasks.runs import note_running, set_rejected_aside
 from tasks.schema import schema_known
-from tasks.verify import close_following, report_failure
-from tasks.wiring import now
 
 Stopped = GateRejected | AccessDenied | ContractBroken
 _ENOUGH = 2
-
-
-def push_only(run: RunRef, kinds: Sequence[Kind]) -> str:
-    """A flow that does nothing else. → the id of the run."""
-    with only_run(run):
-        started_at = now()
-        try:
-            begin_following(run)
-            push(run, kinds, started_at)
-        except BaseException as error:
-            report_failure(run, started_at, error)
-            raise
-        close_following(run, started_at, idle=f"Nothing waited for {run.connector}.")
-    return run.run_id
 
 
 def push(run: RunRef, kinds: Sequence[Kind], started_at: datetime, turn: str = "") -> None:

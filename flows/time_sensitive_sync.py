@@ -5,7 +5,7 @@ from __future__ import annotations
 from prefect import flow
 from prefect.runtime import flow_run
 
-from flows.push import push_only
+from flows.push_only import push_only
 from sync.push import TIME_SENSITIVE
 from sync.records import RunRef
 from tasks.operate import TIME_SENSITIVE_FLOW

@@ -80,8 +80,6 @@ class GateSettings:
     )
 
 
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsentSettings:
     """How opt-outs of CRM and Market meet."""

@@ -12,7 +12,7 @@ from adapters.market.described import Backfill as Backfill
 from adapters.market.engine import hold_lock
 from adapters.market.purge import PurgeCounts
 from adapters.market.quarantine import HeldCount
-from adapters.market.upgrading import revision
+from adapters.market.upgrading import refuse_other, revision
 from adapters.market.verify import MarketCounts
 from sync.crm import CheckLine
 from sync.errors import ConfigError
@@ -103,12 +103,31 @@ def not_at_work(config: str, flow: str, name: str) -> None:
 
 
 def has_market(config: str) -> bool:
-    """Whether Market has its tables; False before the first run. Makes nothing. Raises MarketUnavailable."""
+    """Whether Market has its tables; False before the first run. Makes nothing.
+
+    Raises MarketUnavailable; ConfigError for a Market of an older or a newer version of marketsync.
+    """
+    found = market_revision(config)
+    if found is not None:
+        refuse_other(found, installation(config).market.database.where)
+    return found is not None
+
+
+def ready_market(config: str) -> bool:
+    """The same for a run: an older Market is brought up to date. Raises ConfigError for a newer one."""
+    if market_revision(config) is None:
+        return False
+    installation(config).market.upgrade()
+    return True
+
+
+def market_revision(config: str) -> str | None:
+    """Of the Market's tables; None: there are none yet. Raises MarketUnavailable."""
     file = _sqlite_file(read_settings(config))
     if file is not None and not file.exists():
-        return False
+        return None
     with installation(config).market.database.reading() as connection:
-        return revision(connection) is not None
+        return revision(connection)
 
 
 def _sqlite_file(settings: Settings) -> Path | None:
@@ -192,7 +211,7 @@ def last_run(config: str, name: str) -> LastRun | None:
 
 def completed_at(config: str, name: str) -> datetime | None:
     """When the connector's initial sync came to its end, UTC; None: it has not (FLOW-2)."""
-    if not has_market(config) or not initial_sync_is_complete(config, name):
+    if not ready_market(config) or not initial_sync_is_complete(config, name):
         return None
     runs = installation(config).market.runs.list(name, flow=INITIAL_FLOW, limit=1_000)
     return next((run.ended_at for run in runs if run.state == "completed"), None)

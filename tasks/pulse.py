@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
-from adapters.staging.duck import staging_errors
+from sync.disk import disk_errors
 from sync.records import RunRef
 from tasks.wiring import Installation, installation
 
@@ -24,11 +24,16 @@ class Pulse:
     headline: str
 
 
+def artifact_key(run: RunRef, part: str = "") -> str:
+    """Without underscores, which Prefect does not take. One key per connector and flow, so that its artifacts form a series."""
+    return "-".join(filter(None, (run.connector, run.flow, part))).replace("_", "-")
+
+
 def keep_pulse(run: RunRef, started_at: datetime, ended_at: datetime, headline: str) -> None:
     """Replaces the flow's earlier one, at once as a whole."""
     path = _path(installation(run.config), run.flow, run.connector)
     told = asdict(Pulse(run.run_id, run.flow, run.connector, started_at, ended_at, headline))
-    with staging_errors(f"pulse of {run.flow} of {run.connector}"):
+    with disk_errors(f"pulse of {run.flow} of {run.connector}"):
         path.parent.mkdir(parents=True, exist_ok=True)
         fresh = path.with_suffix(f".{run.run_id}.new")
         fresh.write_text(json.dumps(told, default=datetime.isoformat), encoding="utf-8")

@@ -12,7 +12,7 @@ What a run that dies leaves, and what the next one makes of it:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -58,16 +58,6 @@ class Pushed:
 
     written: tuple[tuple[Kind, tuple[str, ...]], ...] = ()
     cut_short: bool = False
-
-
-def count_waiting(run: RunRef, kinds: Sequence[Kind]) -> frozenset[Kind]:
-    """Of these kinds those that are pushed and of which something waits. One query, and no call (FLOW-4)."""
-    pushed = settings_of(run).push.kinds()
-    wanted = tuple(kind for kind in kinds if kind in pushed)
-    if not wanted:
-        return frozenset()
-    waiting = installation(run.config).market.outbox.waiting(run.connector, wanted, now())
-    return frozenset(kind for kind, rows in waiting.items() if rows)
 
 
 @task(name="collect", task_run_name="collect {kind.plural} of {run.connector}", **RETRY)

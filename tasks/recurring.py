@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from adapters.market.brakes import Brake
 from sync.brake import Answer
 from sync.errors import ConfigError, InitialSyncMissing
-from tasks.operate import has_market, initial_sync_is_complete
+from tasks.operate import has_market, initial_sync_is_complete, ready_market
 from tasks.pulse import pulse_of
 from tasks.typed import typed_command
 from tasks.wiring import installation, now
@@ -15,13 +15,13 @@ from tasks.wiring import installation, now
 
 def refuse_too_early(config: str, name: str, flow: str) -> None:
     """FLOW-2, before anything is started for it. Raises InitialSyncMissing while the initial sync has not completed."""
-    if not has_market(config) or not initial_sync_is_complete(config, name):
+    if not ready_market(config) or not initial_sync_is_complete(config, name):
         raise initial_sync_missing(config, name, flow)
 
 
 def without_initial_sync(config: str, names: Iterable[str]) -> tuple[str, ...]:
     """FLOW-2: the connectors whose recurring flows do not start yet."""
-    there = has_market(config)
+    there = ready_market(config)
     return tuple(name for name in names if not there or not initial_sync_is_complete(config, name))
 
 

@@ -9,14 +9,13 @@ from datetime import datetime
 from prefect import task
 
 from adapters.market.books import Run
-from adapters.market.engine import hold_lock
-from adapters.staging.duck import staging_errors
 from sync.errors import ConfigError
 from sync.records import Kind, ParcelRef, RunRef
 from tasks.check import REJECTED
 from tasks.commit import COMMITTED
-from tasks.operate import initial_sync_is_complete, lock_name
-from tasks.recurring import initial_sync_missing
+from tasks.idle import may_follow
+from tasks.idle import only_run as alone
+from tasks.operate import initial_sync_is_complete
 from tasks.rerun import begin_again
 from tasks.shown import progress_shown
 from tasks.wiring import RETRY, Installation, installation, now, settings_of
@@ -26,11 +25,8 @@ INITIAL = "initial"
 
 @contextmanager
 def only_run(run: RunRef) -> Iterator[None]:
-    """FLOW-1: raises AlreadyRunning while another process runs this flow for this connector. The lock dies with the process."""
-    home = installation(run.config)
-    with staging_errors(str(home.data_dir)):
-        home.data_dir.mkdir(parents=True, exist_ok=True)
-    with hold_lock(home.market, lock_name(run.flow, run.connector), home.lock_dir), progress_shown(run):
+    """FLOW-1, as `tasks.idle.only_run`; how far the run has come is shown on its page."""
+    with alone(run), progress_shown(run):
         yield
 
 
@@ -54,10 +50,8 @@ def begin_following(run: RunRef) -> tuple[Kind, ...]:
 
     Raises InitialSyncMissing while the initial sync has not completed (FLOW-2).
     """
-    home, connector = installation(run.config), settings_of(run)
-    home.market.upgrade()
-    if not initial_sync_is_complete(run.config, run.connector):
-        raise initial_sync_missing(run.config, run.connector, run.flow)
+    connector = settings_of(run)
+    may_follow(run)
     begin_again(run)
     return connector.kinds()
 

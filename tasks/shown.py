@@ -19,7 +19,7 @@ from sync.how_far import HowFar
 from sync.records import Kind, RunRef
 from tasks.engine import shows_runs
 from tasks.progress import Step, listening
-from tasks.summary import artifact_key
+from tasks.pulse import artifact_key
 
 BEGINS_S = 5.0
 EVERY_S = 3.0

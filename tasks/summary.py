@@ -6,15 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from adapters.reports.words import sections
-from sync.records import RunRef
 from sync.report import RunReport, headline, step_parts
 
 _RETRY = "or the button Retry on the page of the run, when it is mended: it goes on at the step that failed (FLOW-3)"
-
-
-def artifact_key(run: RunRef, part: str = "") -> str:
-    """Without underscores, which Prefect does not take. One key per connector and flow, so that its artifacts form a series."""
-    return "-".join(filter(None, (run.connector, run.flow, part))).replace("_", "-")
 
 
 def as_markdown(report: RunReport, link: str, page: Path) -> str:

@@ -23,11 +23,11 @@ from tasks.engine import shows_runs
 from tasks.happened import kept_happened
 from tasks.lists import follows_lists
 from tasks.operate import INITIAL_FLOW
-from tasks.pulse import keep_pulse
+from tasks.pulse import artifact_key, keep_pulse
 from tasks.report import keep_verification, kept_parts, kept_verification, next_steps, noted_findings, prune_runs, report_link, report_path
 from tasks.runs import INITIAL, finished_kinds
 from tasks.stopping import stop_reading, was_stopped
-from tasks.summary import artifact_key, as_markdown
+from tasks.summary import as_markdown
 from tasks.wiring import RETRY, installation, now, open_crm, settings_of
 
 _STOPPED_BY_YOU = "Stopped by you; the same command goes on."

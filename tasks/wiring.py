@@ -1,26 +1,31 @@
-"""Reads the settings once and opens what tasks work with. The only place that knows which adapter belongs to which setting."""
+"""Reads the settings once and opens what tasks work with. The only place that knows which adapter belongs to which setting.
+
+The CRM's adapters and the staging engine are loaded when they are first needed: a run with nothing to do needs neither.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
-from adapters.crm import ADAPTERS
-from adapters.crm.opening import options_of
 from adapters.market.engine import Market, open_market
-from adapters.staging import ParcelStore
-from adapters.staging.duck import staging_errors
 from sync.crm import Crm
+from sync.disk import disk_errors
 from sync.errors import ConfigError, Transient
 from sync.records import RunRef
 from sync.secrets import SecretKind, SecretRef
 from sync.settings import ConnectorSettings, Settings
 from sync.settings_parser import parse_settings, parse_toml
+
+if TYPE_CHECKING:
+    from adapters.staging import ParcelStore
 
 CONFIG_VARIABLE = "MARKETSYNC_CONFIG"
 DEFAULT_CONFIG = "marketsync.toml"
@@ -58,7 +63,12 @@ class Installation:
 
     settings: Settings
     market: Market
-    parcels: ParcelStore
+
+    @property
+    def parcels(self) -> ParcelStore:
+        """Where this installation stages."""
+        staging = self.settings.staging
+        return _parcel_store(self.settings.data_dir, staging.memory_limit_mb, staging.threads)
 
     @property
     def data_dir(self) -> Path:
@@ -72,12 +82,37 @@ class Installation:
     def reports_dir(self) -> Path:
         return self.data_dir / "reports"
 
+    @property
+    def mark(self) -> str:
+        """Tells this data directory from every other: of two workers with one mark each has what the other has staged."""
+        return _mark_of(self.data_dir)
+
+    def forget_mark(self) -> None:
+        """From now on no kept result of a step counts. For when no run is at work."""
+        (self.data_dir / "mark").unlink(missing_ok=True)
+        _mark_of.cache_clear()
+
     def run_dir(self, run_id: str) -> Path:
         """Where the steps of one run leave what later steps need."""
         path = self.data_dir / "runs" / run_id
-        with staging_errors(f"run {run_id}"):
+        with disk_errors(f"run {run_id}"):
             path.mkdir(parents=True, exist_ok=True)
         return path
+
+
+@cache
+def _mark_of(data_dir: Path) -> str:
+    path = data_dir / "mark"
+    with disk_errors(str(path)):
+        if not path.exists():
+            data_dir.mkdir(parents=True, exist_ok=True)
+            mark = uuid4().hex[:12]
+            fresh = path.with_name(f"mark.{mark}.new")
+            fresh.write_text(mark, encoding="utf-8")
+            with suppress(FileExistsError):  # another process was quicker
+                os.link(fresh, path)
+            fresh.unlink()
+        return path.read_text(encoding="utf-8")
 
 
 @cache
@@ -85,8 +120,14 @@ def installation(config: str) -> Installation:
     settings = read_settings(config)
     password = settings.market.password
     market = open_market(settings.market.url, resolve_secret(password, "market.password") if password else None)
-    staging = settings.staging
-    return Installation(settings, market, ParcelStore(Path(settings.data_dir), staging.memory_limit_mb, staging.threads))
+    return Installation(settings, market)
+
+
+@cache
+def _parcel_store(data_dir: str, memory_limit_mb: int, threads: int) -> ParcelStore:
+    from adapters.staging import ParcelStore
+
+    return ParcelStore(Path(data_dir), memory_limit_mb, threads)
 
 
 @cache
@@ -98,6 +139,8 @@ def open_crm(config: str, connector: str) -> Crm:
 
 def make_crm(connector: ConnectorSettings, session_dir: Path) -> Crm:
     """The adapter of this connector; each of its secrets is asked for whenever it is needed (CONN-4)."""
+    from adapters.crm import ADAPTERS
+    from adapters.crm.opening import options_of
 
     def secret(name: str) -> Callable[[], str] | None:
         return _secret(getattr(connector, name), f"connectors.{connector.name}.{name}")
@@ -154,5 +197,23 @@ def retry_transient(task: Any, task_run: Any, state: Any) -> bool:
     return isinstance(error, Transient)
 
 
-RETRY: dict[str, Any] = {"retries": 2, "retry_delay_seconds": [10, 60], "retry_condition_fn": retry_transient, "persist_result": True}
+def result_key(context: Any, parameters: dict[str, Any]) -> str | None:
+    """Under which a step's result is kept: as Prefect does it by itself (what it was given, its source, the run), and the data directory.
+
+    A result names files. A rerun by a worker that does not have them finds no result, and does the step again (FLOW-3).
+    """
+    from prefect.cache_policies import DEFAULT
+
+    key = DEFAULT.compute_key(task_ctx=context, inputs=parameters, flow_parameters={})
+    run = parameters.get("run")
+    return f"{key}-{installation(run.config).mark}" if key and isinstance(run, RunRef) else key
+
+
+RETRY: dict[str, Any] = {
+    "retries": 2,
+    "retry_delay_seconds": [10, 60],
+    "retry_condition_fn": retry_transient,
+    "persist_result": True,
+    "cache_key_fn": result_key,
+}
 """What every task of the sync is made with: its result is kept, so that a rerun starts at the failed step (FLOW-3)."""

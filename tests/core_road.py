@@ -17,7 +17,7 @@ import flows.core_sync
 import flows.pull
 import flows.push
 import flows.schema
-from adapters.sandbox.sugarcrm import CALM, SugarSandboxSettings, start_sandbox
+from adapters.sandbox.sugarcrm import CALM, RunningSandbox, SugarSandboxSettings, start_sandbox
 from sync.happened import in_words
 from sync.records import Finding, Kind, ParcelRef, RunRef
 from tasks.happened import kept_happened
@@ -139,8 +139,8 @@ def core_road(
     **settings: Any,
 ) -> Iterator[CoreRoad]:
     """`connector`, `more`: lines of the configuration, see `pull_road`. `settings`: of the sandbox. `colleagues`: do the same things in the
-    CRM each time, before the initial sync. Without the `gate` nothing is held, and
-    a batch costs a quarter of a second less: for tests in which every record is good."""
+    CRM each time, before the initial sync. Without the `gate` nothing is held, and a batch costs a quarter of a second less: for tests in
+    which every record is good."""
     few = {"accounts": 8, "leads": 12, "contacts": 24, "opportunities": 5, "users": 4, "prospect_lists": 0, "campaigns": 0}
     chosen: dict[str, Any] = {"clock_fixed": 1_790_000_000.0, "nastiness": CALM, **few, **settings}
     more = more or "[gate]\nmin_rows_for_share = 1000000\n"

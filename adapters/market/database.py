@@ -23,7 +23,9 @@ _READ_CACHE_KIB = 64 * 1024
 _BULK_CACHE_KIB = 65_536
 _FENCE = 7_204_331_115_018_001  # the advisory lock that all writers of one database share
 # Compiling a statement takes PostgreSQL a second wherever it expects many rows, and ours meet few.
-_POSTGRES_OPTIONS = f"-c jit=off -c TimeZone=UTC -c lock_timeout={_BUSY_S}s -c idle_in_transaction_session_timeout=30min"
+# A worker whose machine is gone would keep its locks for two hours, as the server takes a silent connection for a quiet one.
+GONE_OPTIONS = "-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
+_POSTGRES_OPTIONS = f"{GONE_OPTIONS} -c jit=off -c TimeZone=UTC -c lock_timeout={_BUSY_S}s -c idle_in_transaction_session_timeout=30min"
 
 
 class Database:
@@ -36,6 +38,11 @@ class Database:
         self.where = f"Market {written.render_as_string(hide_password=True)}"
         with told(self.where):
             self.engine = _sqlite_engine(url) if self.lite else _postgres_engine(url)
+
+    @property
+    def address(self) -> str:
+        """As other programs know it: without our driver, and without the password."""
+        return self.url._replace(drivername=self.url.get_backend_name(), password=None).render_as_string()
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
-
-import pyarrow as pa
+from typing import TYPE_CHECKING
 
 from adapters.market.books import Cursors, Findings, Runs, commit_mark
 from adapters.market.brakes import Brakes
@@ -35,6 +34,9 @@ from adapters.market.slices import Slices
 from adapters.market.upgrading import upgrade
 from adapters.market.verify import MarketCounts, Verify
 from sync.records import Kind, ParcelRef, Rows
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class Market:

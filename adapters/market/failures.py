@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-import psycopg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoFreeConnection
 
 from sync.errors import MarketUnavailable
+
+if TYPE_CHECKING:
+    import psycopg
 
 # What SQLite says (a part of it) → what to do.
 _LITE = (
@@ -51,13 +55,24 @@ def told(where: str) -> Iterator[None]:
         yield
     except DBAPIError as failure:
         raise explained(failure.orig or failure, where) from None
-    except (sqlite3.Error, psycopg.Error, NoFreeConnection) as failure:
+    except _failures() as failure:
         raise explained(failure, where) from None
 
 
+def _failures() -> tuple[type[BaseException], ...]:
+    return (sqlite3.Error, NoFreeConnection, *_of_driver())
+
+
+def _of_driver() -> tuple[type[psycopg.Error], ...]:
+    """PostgreSQL's driver is loaded by whoever connects; where nobody has, nothing fails with its errors."""
+    driver = sys.modules.get("psycopg")
+    return (driver.Error,) if driver else ()
+
+
 def explained(failure: BaseException, where: str) -> MarketUnavailable:
-    if isinstance(failure, psycopg.Error):
-        return _of_postgres(failure, where)
+    for kind in _of_driver():
+        if isinstance(failure, kind):
+            return _of_postgres(failure, where)
     said = str(failure).splitlines()[0] if str(failure) else type(failure).__name__
     for part, todo in _LITE:
         if part in said:

@@ -16,11 +16,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-
-import adbc_driver_sqlite.dbapi as adbc
-import pyarrow as pa
+from typing import TYPE_CHECKING
 
 from sync.records import Rows
+
+if TYPE_CHECKING:  # loading them takes a second, and most runs land nothing
+    import pyarrow as pa
 
 WORTH_IT_ROWS = 20_000  # below, executemany is as quick and needs no file
 _SLICES = 4
@@ -112,6 +113,8 @@ def _write_slices(
     main: Path, recipe: _Recipe, rows: Rows, finished: queue.Queue[Path | BaseException | None], stop: threading.Event
 ) -> None:
     try:
+        import pyarrow as pa
+
         reader = rows.arrow()
         most = _rows_of_slice(rows.count)
         batches = iter(reader)
@@ -119,8 +122,6 @@ def _write_slices(
             path = main.with_name(f"{main.name}.landing-{os.getpid()}-{next(_numbers)}")
             _write(path, recipe, pa.RecordBatchReader.from_batches(reader.schema, _slice(first, batches, most, stop)))
             finished.put(path)
-    except adbc.Error as error:
-        finished.put(sqlite3.DatabaseError(str(error).partition("\n")[0]))  # SQLite's own words, from the other driver
     except BaseException as error:  # noqa: BLE001  handed to the thread that waits, which raises it
         finished.put(error)
     finished.put(None)
@@ -139,11 +140,16 @@ def _slice(first: pa.RecordBatch, rest: Iterator[pa.RecordBatch], most: int, sto
 
 def _write(path: Path, recipe: _Recipe, rows: pa.RecordBatchReader) -> None:
     """The file is made to be read once and thrown away: no journal, no waiting for the disk."""
-    with adbc.connect(f"file:{path}", autocommit=True) as connection, connection.cursor() as cursor:
-        for setting in (f"page_size = {recipe.page_bytes}", "journal_mode = OFF", "synchronous = OFF", "locking_mode = EXCLUSIVE"):
-            cursor.execute(f"PRAGMA {setting}")
-        for statement in recipe.made_by:
-            cursor.execute(statement)
-        cursor.execute("BEGIN")  # the driver would make a transaction of each row
-        cursor.executemany(recipe.insert, rows)
-        cursor.execute("COMMIT")
+    import adbc_driver_sqlite.dbapi as adbc
+
+    try:
+        with adbc.connect(f"file:{path}", autocommit=True) as connection, connection.cursor() as cursor:
+            for setting in (f"page_size = {recipe.page_bytes}", "journal_mode = OFF", "synchronous = OFF", "locking_mode = EXCLUSIVE"):
+                cursor.execute(f"PRAGMA {setting}")
+            for statement in recipe.made_by:
+                cursor.execute(statement)
+            cursor.execute("BEGIN")  # the driver would make a transaction of each row
+            cursor.executemany(recipe.insert, rows)
+            cursor.execute("COMMIT")
+    except adbc.Error as error:
+        raise sqlite3.DatabaseError(str(error).partition("\n")[0]) from None  # SQLite's own words, from the other driver

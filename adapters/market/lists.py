@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
 from sqlalchemy import ColumnElement, Connection, Table, and_, func, or_, select, update
 
 from adapters.market.arrow import arrow_schema, fetch
@@ -21,6 +20,9 @@ from adapters.market.schema_books import crm_links
 from adapters.market.schema_lists import marketing_list_members, marketing_lists
 from sync.lists import ListState, Unlinked
 from sync.records import Kind, Rows
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _EXAMPLES = 5
 _lists, _members = marketing_lists.c, marketing_list_members.c

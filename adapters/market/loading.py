@@ -6,15 +6,17 @@ import itertools
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import psycopg
 from sqlalchemy import Column, Connection, MetaData, Table
 
 from adapters.market.indexing import indexes_afterwards
 from adapters.market.landing import can_land, land
 from adapters.market.types import ExactDecimal, exact_decimal_sql
 from sync.records import Rows
+
+if TYPE_CHECKING:
+    import psycopg
 
 _BATCH_ROWS = 5_000
 _KEY_COLUMNS = 3
@@ -44,6 +46,8 @@ def load(connection: Connection, table: Table, rows: Rows) -> None:
 
 
 def _copy(connection: Connection, table: Table, rows: Rows) -> None:
+    import psycopg
+
     driver = connection.connection.driver_connection
     assert isinstance(driver, psycopg.Connection)
     columns = ", ".join(quote(name) for name in rows.columns)
@@ -58,7 +62,7 @@ def _copy(connection: Connection, table: Table, rows: Rows) -> None:
 
 def _types(driver: psycopg.Connection, query: str) -> list[str]:
     """What the server calls the types of a query's columns."""
-    types = psycopg.adapters.types
+    types = driver.adapters.types
     return [type_.name if (type_ := types.get(column.type_code)) else "" for column in driver.execute(query.encode()).description or ()]
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sqlalchemy import NullPool, create_engine, text
 
-from adapters.market.database import Database
+from adapters.market.database import GONE_OPTIONS, Database
 from adapters.market.failures import told
 from sync.errors import AlreadyRunning, StagingFailed
 
@@ -44,7 +44,7 @@ def _session_lock(database: Database, name: str) -> Iterator[None]:
         engine.dispose()
 
 
-_ARGUMENTS = {"application_name": "marketsync lock", "connect_timeout": 10, "keepalives_idle": 30}
+_ARGUMENTS = {"application_name": "marketsync lock", "connect_timeout": 10, "keepalives_idle": 30, "options": GONE_OPTIONS}
 
 
 @contextmanager

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
 from sqlalchemy import Column, ColumnElement, Connection, Select, Table, literal, select
 
 from adapters.market.arrow import arrow_schema, fetch
@@ -24,6 +22,9 @@ from adapters.market.schema import accounts, contacts, users
 from adapters.market.schema_books import crm_links
 from adapters.market.schema_custom import table_of
 from sync.records import PEOPLE, Kind, Rows
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _LINK_COLUMNS = (
     "crm_id",
@@ -134,6 +135,8 @@ class Lookup:
 
         Of several with one name the one with the lowest CRM id, Market's own before them: not the one that happened to come first.
         """
+        import pyarrow.compute as pc
+
         columns = [accounts.c.account_name_key, accounts.c.account_id, accounts.c.crm_id]
         found = self._by_key(columns, accounts.c.account_name_key, names, accounts.c.deleted_date.is_(None))
         order = pc.sort_indices(found, [("crm_id", "ascending", "at_start"), ("account_id", "ascending", "at_start")])
@@ -163,6 +166,9 @@ def _once(tables: list[pa.Table], schema: pa.Schema) -> pa.Table:
     """The second table without what the first has; the first column tells. A person may be found by both keys."""
     if len(tables) < 2:
         return tables[0] if tables else schema.empty_table()
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
     first, second = tables
     new = pc.invert(pc.is_in(second.column(0), value_set=first.column(0)))
     return pa.concat_tables([first, second.filter(new)])

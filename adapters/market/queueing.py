@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -13,6 +12,7 @@ from sqlalchemy import Connection, case, literal, null, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 
 from adapters.market.loading import is_lite
+from adapters.market.push_keys import PushKeys
 from adapters.market.schema_books import outbox
 from sync.push import State
 from sync.records import Kind
@@ -55,7 +55,9 @@ def _changes(row: Queued) -> bool:
 
 
 def _execute(connection: Connection, rows: Iterable[Queued], now: datetime, *, changes: bool) -> int:
-    values = [_values(row, now) for row in rows]
+    rows = tuple(rows)
+    keys = PushKeys(connection, ((row.kind, row.subject_id) for row in rows))
+    values = [_values(row, keys, now) for row in rows]
     if not values:
         return 0
     insert = (sqlite.insert if is_lite(connection) else postgresql.insert)(outbox)
@@ -68,7 +70,7 @@ def _execute(connection: Connection, rows: Iterable[Queued], now: datetime, *, c
     return int(connection.execute(statement, values, execution_options={"preserve_rowcount": True}).rowcount)
 
 
-def _values(row: Queued, now: datetime) -> dict[str, Any]:
+def _values(row: Queued, keys: PushKeys, now: datetime) -> dict[str, Any]:
     return {
         "connector": row.connector,
         "kind": row.kind.value,
@@ -77,7 +79,7 @@ def _values(row: Queued, now: datetime) -> dict[str, Any]:
         "crm_kind": "",
         "crm_id": "",
         "value": row.value,
-        "push_key": str(uuid.uuid4()),
+        "push_key": keys.of(row.connector, row.kind, row.subject_id),
         "created_at": now,
     }
 

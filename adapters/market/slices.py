@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
 from sqlalchemy import ColumnElement, Text, and_, cast, delete, func, insert, or_, select, update
 from sqlalchemy.types import Boolean, Integer
 
@@ -18,6 +17,9 @@ from adapters.market.schema_following import removals, slices
 from adapters.market.types import Instant
 from sync.records import KeyRange, Kind
 from sync.slices import Slice
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _AT_ONCE = 500
 
@@ -111,6 +113,8 @@ class Slices:
             wanted += [_readable(table.c[name]).label(name) for name in columns if name in table.c]
             parts = [keys[first : first + _AT_ONCE] for first in range(0, len(keys), _AT_ONCE)]
             found = [fetch(connection, select(*wanted).where(key.in_(part))) for part in parts]
+        import pyarrow as pa
+
         return pa.concat_tables(found) if found else arrow_schema(select(*wanted)).empty_table()
 
     def _fetch(self, query: Any) -> pa.Table:

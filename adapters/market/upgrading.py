@@ -33,6 +33,14 @@ def revision(connection: Connection) -> str | None:
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
 
+def refuse_other(found: str, where: str) -> None:
+    """For whoever only looks: raises ConfigError when the Market is of a newer version than this code, or of an older one."""
+    _refuse_newer(found, where)
+    if found != HEAD:
+        what = f"the Market has schema {found}, this version works with {HEAD}"
+        raise ConfigError(what, where=where, todo="make a backup, then `marketsync upgrade`; the next run of a flow upgrades it as well")
+
+
 def _refuse_newer(found: str | None, where: str) -> None:
     known = {path.name.split("_")[0] for path in (_SCRIPTS / "versions").glob("[0-9]*.py")}
     if found is not None and found not in known:

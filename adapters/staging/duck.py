@@ -9,9 +9,9 @@ from pathlib import Path
 
 import duckdb
 
+from sync.disk import ROOM, disk_errors
 from sync.errors import StagingFailed
 
-ROOM = "Make room on the disk that holds the data directory, then start the run again: it goes on from the last staged page."
 _FILLING_ROWS = 8_192  # a multiple of the engine's 2,048; a load of pages is about twice as many
 _DAMAGED = (
     "not a valid DuckDB database file",
@@ -37,7 +37,8 @@ def literal(text: str) -> str:
 def staging_errors(where: str) -> Iterator[None]:
     """DuckDB's and the file system's failures, as StagingFailed with the next step."""
     try:
-        yield
+        with disk_errors(where):
+            yield
     except duckdb.OutOfMemoryException as error:
         raise StagingFailed(
             "the staging engine ran out of memory or of temporary disk space",
@@ -52,8 +53,6 @@ def staging_errors(where: str) -> Iterator[None]:
         raise _io_failure(str(error), where) from error  # the disk was full when the log was written
     except duckdb.FatalException as error:
         raise StagingFailed(f"the staging file failed: {_first_line(str(error))}", where=where, todo=ROOM) from error
-    except OSError as error:
-        raise StagingFailed(f"can't write to the data directory: {error.strerror}", where=where, todo=ROOM) from error
 
 
 def _io_failure(text: str, where: str) -> StagingFailed:

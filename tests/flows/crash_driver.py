@@ -87,7 +87,7 @@ def pass_unchecked(run: RunRef, ref: ParcelRef) -> None:
 
 
 def push_road(config: str, run_id: str, connector: str, flow: str, *, gate: bool) -> None:
-    """What `flows.push.push_only` does, in its order."""
+    """What `flows.push_only` does, in its order."""
     if not gate:
         setattr(flows.push, "check_outgoing", pass_unchecked)  # noqa: B010  the module names a task there
     run = RunRef(run_id, flow, connector, config)

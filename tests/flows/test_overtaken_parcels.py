@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from tests.core_road import CoreRoad, core_road
 from tests.pull_road import PullRoad
 
 ROUND_S = 1_200
+MANY = 20_000
 
 
 @pytest.fixture
@@ -73,3 +76,27 @@ def test_pull_1_a_newer_version_that_another_flow_has_committed_is_not_overwritt
     road.follow()
     again.bring_in(read_before, gate=False)
     assert row_of(road, one["id"])["title"] == "Newer"
+
+
+def test_a_commit_comes_to_its_end_however_often_others_commit_while_it_is_planned(road: CoreRoad) -> None:
+    """Each entry of the ledger makes every plan void that was made before it. One that is made while nobody else can write holds."""
+    again, read_before = read_again(road)
+    entry = "INSERT INTO consent_ledger (contact_id, at, who, source, old, new, why) "
+    entry += "VALUES (NULL, CURRENT_TIMESTAMP, 'others', 'guarded watch', false, true, 'a test')"
+    enough = threading.Event()
+
+    def write() -> None:
+        for _ in range(MANY):
+            if enough.is_set():
+                return
+            road.road.execute(entry)
+            time.sleep(0.002)  # SQLite's writers do not queue: who never pauses lets nobody in
+
+    others = threading.Thread(target=write)
+    others.start()
+    again.bring_in(read_before, gate=False)
+    still_writing = others.is_alive()
+    enough.set()
+    others.join()
+    assert still_writing
+    assert road.one("SELECT count(*) FROM parcels WHERE run_id = 'again'") == 1

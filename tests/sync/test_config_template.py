@@ -63,7 +63,12 @@ def test_what_the_template_shows_in_comments_are_the_defaults() -> None:
     assert (shown.data_dir, shown.staging, shown.gate, shown.reports) == (plain.data_dir, plain.staging, plain.gate, plain.reports)
     one, other = plain.connector("acme"), shown.connector("acme")
     # Without a default there is an example to show.
-    examples = {each.name for each in fields(ConnectorSettings) if each.default is None} | {"filters", "mapping", "scores", "custom_objects"}
+    examples = {each.name for each in fields(ConnectorSettings) if each.default is None} | {
+        "filters",
+        "mapping",
+        "scores",
+        "custom_objects",
+    }
     for each in fields(ConnectorSettings):
         assert each.name in examples or getattr(one, each.name) == getattr(other, each.name), each.name
     assert plain.saved_reports == {} and list(shown.saved_reports) == ["stale_leads"]

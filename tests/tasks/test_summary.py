@@ -8,7 +8,8 @@ from pathlib import Path
 from sync.gate import CheckResult, Severity, Status
 from sync.records import CommitCounts, Finding, Kind, RunRef
 from sync.report import HeldRow, ParcelReport, RunReport
-from tasks.summary import artifact_key, as_markdown
+from tasks.pulse import artifact_key
+from tasks.summary import as_markdown
 
 AT = datetime(2026, 11, 2, 14, 5, tzinfo=UTC)
 PAGE = Path("/data/reports/r1/index.html")
