@@ -162,7 +162,6 @@ class ConnectorSettings(ConnectionSettings):
         ),
     )
 
-    @property
     def kinds(self) -> tuple[Kind, ...]:
         """All kinds that are pulled like core ones, in the order of INIT-1: custom objects follow the core."""
         return (*self.pull.kinds(), *(self.custom_objects if self.pull.custom_objects.on else ()))
