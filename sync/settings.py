@@ -27,6 +27,9 @@ from sync.setting import doc as _doc
 from sync.setting import share as _share
 from sync.stock_mappings import STOCK_MAPPINGS
 from sync.urls import port_of
+from sync.watch_settings import AlertSettings as AlertSettings
+from sync.watch_settings import OverdueSettings as OverdueSettings
+from sync.watch_settings import ReportSettings as ReportSettings
 
 
 class LeftScope(StrEnum):
@@ -97,17 +100,6 @@ class GateSettings:
     mass_leaving_share: float = field(
         default=0.5,
         metadata=_share("A batch of list members stops if more than this share of the members that were there would leave their lists."),
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReportSettings:
-    """The quality reports of the runs (GATE-5)."""
-
-    keep_days: int = field(default=90, metadata=_doc("How long reports are kept.", unit="days", minimum=1))
-    data_docs: bool = field(
-        default=False,
-        metadata=_doc("Also write Great Expectations' own Data Docs. They load their styles from the internet and grow with every run."),
     )
 
 
@@ -268,6 +260,7 @@ class Settings:
     staging: StagingSettings = field(default_factory=StagingSettings)
     gate: GateSettings = field(default_factory=GateSettings)
     reports: ReportSettings = field(default_factory=ReportSettings)
+    alerts: AlertSettings = field(default_factory=AlertSettings)
     connectors: Mapping[str, ConnectorSettings] = field(default_factory=dict)
     saved_reports: Mapping[str, SavedReport] = field(default_factory=dict)
 

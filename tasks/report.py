@@ -12,7 +12,7 @@ from adapters.staging.duck import staging_errors
 from sync.records import CommitCounts, Finding, Kind, ParcelRef, RunRef
 from sync.report import ParcelReport, RunReport, VerificationLine, part_from_json, part_to_json, verification_line
 from tasks.typed import typed_command
-from tasks.wiring import Installation, installation, now
+from tasks.wiring import Installation, installation
 
 BRAKED = "deletion held by the brake"
 NOT_PUSHED = PUSH_REFUSED, PUSH_PARKED = ("push refused", "push parked")
@@ -110,12 +110,10 @@ def next_steps(run: RunRef, report: RunReport) -> tuple[str, ...]:
     return tuple(f"{typed_command(run.config, command + which)}\n{meaning}" for command, meaning in steps)
 
 
-def prune_runs(home: Installation) -> None:
-    """What the steps of old runs left goes when their reports go."""
-    oldest = now().timestamp() - home.settings.reports.keep_days * 86_400
-    for folder in (home.data_dir / "runs").iterdir():
-        if folder.stat().st_mtime < oldest:
-            shutil.rmtree(folder, ignore_errors=True)
+def prune_runs(home: Installation, gone: Iterable[str]) -> None:
+    """What the steps of old runs left goes with their pages."""
+    for run_id in gone:
+        shutil.rmtree(home.data_dir / "runs" / run_id, ignore_errors=True)
 
 
 def keep_verification(run: RunRef, lines: tuple[VerificationLine, ...]) -> None:

@@ -11,7 +11,7 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.exceptions import TerminationSignal
 
 from adapters.market.books import COMPLETED, FAILED, STOPPED, Run
-from adapters.reports.pages import prune, write_index, write_report
+from adapters.reports import Kept, prune, write_report
 from adapters.staging.duck import staging_errors
 from sync.errors import InitialSyncMissing, MarketsyncError, VerificationFailed
 from sync.records import Filter, Kind, RunRef
@@ -92,13 +92,13 @@ def make_report(run: RunRef, started_at: datetime, error: BaseException | None =
         findings=noted_findings(home, run),
         error=_STOPPED_BY_YOU if state == STOPPED else "" if error is None else _told(error),
         happened=() if run.flow == INITIAL_FLOW else kept_happened(home, run),
+        error_type="" if error is None else type(error).__name__,
     )
     report = replace(report, next_steps=next_steps(run, report), earlier=_done_earlier(run, parts))
     with staging_errors(f"report of run {run.run_id}"):
         page = write_report(report, home.reports_dir)
-        write_index(home.reports_dir)
-        prune(home.reports_dir, home.settings.reports.keep_days, now())
-        prune_runs(home)
+        keep = home.settings.reports
+        prune_runs(home, prune(home.reports_dir, Kept(keep.keep_days, keep.routine_days), now()))
         home.parcels.prune(timedelta(days=home.settings.staging.keep_committed_days).total_seconds(), now().timestamp())
     home.market.runs.start(Run(run.run_id, run.flow, run.connector, started_at))
     home.market.findings.save(run.run_id, run.connector, report.findings)

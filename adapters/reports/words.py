@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import date, datetime
 from itertools import groupby
 from operator import attrgetter
 from typing import Any
@@ -55,6 +55,28 @@ def brief(value: str) -> str:
     return f"{at.day} {at:%b %Y, %H:%M}"
 
 
+def day(value: date | str) -> str:
+    """`Saturday, 28 November 2026`."""
+    at = date.fromisoformat(value) if isinstance(value, str) else value
+    return f"{at:%A}, {at.day} {at:%B %Y}"
+
+
+def short_day(value: date | str) -> str:
+    """`28 Nov`."""
+    at = date.fromisoformat(value) if isinstance(value, str) else value
+    return f"{at.day} {at:%b}"
+
+
+def time_of(value: str) -> str:
+    """`14:05`, on the page of a day."""
+    return f"{datetime.fromisoformat(value):%H:%M}"
+
+
+def first_line(value: str) -> str:
+    """What went wrong, without what to do."""
+    return value.partition("\n")[0]
+
+
 def duration(seconds: float) -> str:
     """Two units at most: `0.4 s`, `12 s`, `3 min 5 s`, `2 h 10 min`."""
     if seconds < 9.95:
@@ -70,15 +92,31 @@ def plural(kind: Kind) -> str:
     return kind.plural.capitalize()
 
 
+def kind_plural(value: str) -> str:
+    """The name of a kind as a list has it: `Contacts`."""
+    return plural(Kind(value)) if value in set(Kind) else value
+
+
+def times(value: int) -> str:
+    """`once`, `twice`, `3 times`."""
+    return {1: "once", 2: "twice"}.get(value, f"{value:,} times")
+
+
 FILTERS: dict[str, Callable[..., Any]] = {
     "brief": brief,
     "count": count,
+    "day": day,
     "duration": duration,
+    "first_line": first_line,
+    "kind_plural": kind_plural,
     "moment": moment,
     "plural": plural,
+    "short_day": short_day,
     "shorten": shorten,
     "state_word": state_word,
     "step_parts": step_parts,
+    "time_of": time_of,
+    "times": times,
     "tone": tone,
 }
 
