@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from flows.cli_alerts import alerts
 from flows.cli_consent import consent
 from flows.cli_deletions import deletions
 from flows.cli_demo import demo
@@ -69,6 +70,7 @@ for _command in (
     record,
     reconcile,
     status,
+    alerts,
     quarantine,
     outbox,
     deletions,

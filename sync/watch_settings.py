@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from sync.secrets import SecretRef
+from sync.setting import Form
 from sync.setting import doc as _doc
 from sync.setting import share as _share
 
@@ -23,6 +24,15 @@ class ReportSettings:
             "minutes makes up to 720 of them a day. Their lines stay in the list as long as the other reports.",
             unit="days",
             minimum=1,
+        ),
+    )
+    url: str | None = field(
+        default=None,
+        metadata=_doc(
+            "Where the folder of reports is served for people's browsers, if a web server of yours does: the link on a run's page in the "
+            "Prefect UI then leads there. Let it ask who they are: reports show held rows. None: the link names the file on the disk.",
+            form=Form.SERVICE_URL,
+            example='"https://reports.example.com"',
         ),
     )
 
@@ -64,7 +74,7 @@ class AlertSettings:
     timeout_s: float = field(
         default=10.0, metadata=_doc("How long to wait for the receiver. The run waits meanwhile.", unit="seconds", minimum=0.1, maximum=60)
     )
-    failures: int = field(default=1, metadata=_doc("How many runs of a flow have to fail in a row.", unit="runs", minimum=1, maximum=100))
+    failures: int = field(default=1, metadata=_doc("How many runs of a flow have to fail in a row.", minimum=1, maximum=100))
     held_share: float = field(
         default=0.02,
         metadata=_share(

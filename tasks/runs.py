@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 
 from prefect import task
@@ -11,9 +11,10 @@ from prefect import task
 from adapters.market.books import Run
 from adapters.market.engine import hold_lock
 from adapters.staging.duck import staging_errors
-from sync.errors import ConfigError
+from sync.errors import ConfigError, MarketUnavailable
 from sync.records import Kind, ParcelRef, RunRef
 from sync.served import not_served
+from tasks.alerts import tell_after
 from tasks.check import REJECTED
 from tasks.commit import COMMITTED
 from tasks.operate import initial_sync_is_complete, lock_name
@@ -30,7 +31,13 @@ def only_run(run: RunRef) -> Iterator[None]:
     home = installation(run.config)
     with staging_errors(str(home.data_dir)):
         home.data_dir.mkdir(parents=True, exist_ok=True)
-    with hold_lock(home.market, lock_name(run.flow, run.connector), home.lock_dir):
+    with ExitStack() as held:
+        try:
+            held.enter_context(hold_lock(home.market, lock_name(run.flow, run.connector), home.lock_dir))
+        except MarketUnavailable as away:  # the run has not begun, so that nobody else tells of it
+            for finding in tell_after(run, away):
+                away.add_note(finding.message)
+            raise
         yield
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from sync.report import RunReport, headline
 
 
-def as_markdown(report: RunReport, page: Path) -> str:
-    """For the artifact on the run. Counts and reasons only: what was held stays on the operator's disk."""
+def as_markdown(report: RunReport, page: Path, url: str | None = None) -> str:
+    """For the artifact on the run. Counts and reasons only: what was held stays on the operator's disk. `url`: where that is served."""
     lines = [f"## {headline(report)}", ""]
     if report.error:
         lines += [f"> {line}" for line in report.error.splitlines()] + [""]
@@ -29,5 +29,8 @@ def as_markdown(report: RunReport, page: Path) -> str:
     lines += ["", "### Why the batch was stopped", *failed] if failed else []
     findings = [f"- {finding.message}" for finding in report.findings]
     lines += ["", "### Worth knowing", *findings] if findings else []
-    lines += ["", f"[The whole quality report]({page.as_uri()}): every check, and the rows that were held back."]
+    link = f"{url}/{page.parent.name}/{page.name}" if url else page.as_uri()
+    lines += ["", f"[The whole quality report]({link}): every check, and the rows that were held back."]
+    if not url:  # browsers follow no link from a web page to a file
+        lines += ["", "Copy its address into the browser:", "", f"`{link}`"]
     return "\n".join(lines)

@@ -6,27 +6,32 @@ import shutil
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from prefect import task
+from prefect import get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.exceptions import TerminationSignal
 
 from adapters.market.books import COMPLETED, FAILED, STOPPED, Run
 from adapters.reports import Kept, prune, write_report
 from adapters.staging.duck import staging_errors
-from sync.errors import InitialSyncMissing, MarketsyncError, VerificationFailed
+from sync.errors import CredentialError, InitialSyncMissing, MarketsyncError, MarketUnavailable, VerificationFailed
 from sync.records import Filter, Kind, RunRef
 from sync.report import ParcelReport, RunReport, VerificationLine, headline, summary
 from sync.verification import CountFacts, MemberCountFacts, verify_counts, verify_members
+from tasks.alerts import tell_after
+from tasks.contact import keep_accepted, keep_refused
 from tasks.happened import kept_happened
 from tasks.lists import follows_lists
-from tasks.operate import INITIAL_FLOW
+from tasks.operate import CORE_FLOW, INITIAL_FLOW
+from tasks.overview import write_overview
 from tasks.pulse import keep_pulse
+from tasks.reconciled import RECONCILIATION_FLOW
 from tasks.report import keep_verification, kept_parts, kept_verification, next_steps, noted_findings, prune_runs, report_path
 from tasks.runs import INITIAL, finished_kinds
 from tasks.stopping import stop_reading, was_stopped
 from tasks.summary import as_markdown
 from tasks.wiring import RETRY, installation, now, open_crm, settings_of
 
+_ASKING_FLOWS = (CORE_FLOW, RECONCILIATION_FLOW)
 _STOPPED_BY_YOU = "Stopped by you; the same command goes on."
 
 
@@ -104,9 +109,27 @@ def make_report(run: RunRef, started_at: datetime, error: BaseException | None =
     home.market.findings.save(run.run_id, run.connector, report.findings)
     closed = FAILED if state == "rejected" else state
     home.market.runs.finish(run.run_id, closed, now(), summary=summary(report), report=str(page))
-    create_markdown_artifact(as_markdown(report, page), key=f"{run.connector}-{run.flow}".replace("_", "-"), description=headline(report))
-    if state == COMPLETED:
-        keep_pulse(run, started_at, report.ended_at, headline(report))
+    report = _told_on(run, report, error)
+    told = as_markdown(report, page, home.settings.reports.url)
+    create_markdown_artifact(told, key=f"{run.connector}-{run.flow}".replace("_", "-"), description=headline(report))
+    return report
+
+
+def _told_on(run: RunRef, report: RunReport, error: BaseException | None) -> RunReport:
+    """The run is over and written down: what its standing says is kept, and whoever is to know of it is told. → the report, with what went
+    wrong with that."""
+    home = installation(run.config)
+    if report.state == COMPLETED:
+        keep_pulse(run, report.started_at, report.ended_at, headline(report))
+    if _crm_answered(report, error):
+        keep_accepted(run.config, run.connector)
+    untold = tell_after(run, error)
+    write_overview(run.config)
+    if untold:
+        home.market.findings.save(run.run_id, run.connector, untold)
+        report = replace(report, findings=(*report.findings, *untold))
+        with staging_errors(f"report of run {run.run_id}"):
+            write_report(report, home.reports_dir)
     return report
 
 
@@ -121,8 +144,20 @@ def close_following(run: RunRef, started_at: datetime, idle: str = "") -> None:
         return
     said = idle or f"Nothing had changed in {run.connector}."
     keep_pulse(run, started_at, now(), said)
+    if run.flow in _ASKING_FLOWS:  # a push that had nothing to do has not asked the CRM anything
+        keep_accepted(run.config, run.connector)
+    for finding in tell_after(run):
+        get_run_logger().warning(finding.message)
     create_markdown_artifact(said, key=f"{run.connector}-{run.flow}".replace("_", "-"), description=said)
     shutil.rmtree(home.run_dir(run.run_id))
+
+
+def _crm_answered(report: RunReport, error: BaseException | None) -> bool:
+    """Whether the run shows that the login is good."""
+    if isinstance(error, CredentialError):
+        return False
+    asked = error is None and report.flow in _ASKING_FLOWS
+    return asked or bool(report.pulled) or any(part.counts.updated for part in report.pushed)
 
 
 def _done_earlier(run: RunRef, parts: tuple[ParcelReport, ...]) -> tuple[Kind, ...]:
@@ -153,9 +188,13 @@ def report_failure(run: RunRef, started_at: datetime, error: BaseException) -> N
     if isinstance(error, TerminationSignal):
         stop_reading()
     try:
+        if isinstance(error, CredentialError):
+            keep_refused(run.config, run.connector, error)
         make_report(run, started_at, error)
     except (MarketsyncError, ValueError) as trouble:  # ValueError: a part of it was cut off when the disk was full
         error.add_note(f"The report of this run is not complete: {trouble}")
+        if isinstance(trouble, MarketUnavailable):
+            tell_after(run, trouble)
 
 
 def _told(error: BaseException) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from adapters.market.alerts import Alerts
 from adapters.market.books import Cursors, Findings, Runs, commit_mark
 from adapters.market.brakes import Brakes
 from adapters.market.columns import Catalogue
@@ -30,6 +31,7 @@ from adapters.market.schema_marketing import campaigns as campaigns
 from adapters.market.scope import Scope
 from adapters.market.segments import Segments
 from adapters.market.slices import Slices
+from adapters.market.standings import Standings
 from adapters.market.upgrading import upgrade
 from adapters.market.verify import MarketCounts, Verify
 from sync.records import Kind, ParcelRef, Rows
@@ -40,6 +42,7 @@ class Market:
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        self.alerts = Alerts(database)
         self.brakes = Brakes(database)
         self.columns = Catalogue(database)
         self.consent = Consent(database)
@@ -57,6 +60,7 @@ class Market:
         self.scope = Scope(database)
         self.segments = Segments(database)
         self.slices = Slices(database)
+        self.standings = Standings(database)
         self._lookup = Lookup(database)
 
     def upgrade(self) -> None:

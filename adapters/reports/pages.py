@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
@@ -37,6 +38,11 @@ _ENVIRONMENT = Environment(
 _ENVIRONMENT.filters.update(words.FILTERS)
 
 
+def render(template: str, **shown: Any) -> str:
+    """A page made of one of our templates."""
+    return _ENVIRONMENT.get_template(template).render(**shown)
+
+
 def write_report(report: RunReport, reports_dir: Path) -> Path:
     """Writes the page and the data of one run, puts the run into the list, and returns the page. Writing a run again replaces it.
 
@@ -50,7 +56,7 @@ def write_report(report: RunReport, reports_dir: Path) -> Path:
         )
     folder = reports_dir / report.run_id
     folder.mkdir(parents=True, exist_ok=True)
-    page = _ENVIRONMENT.get_template("run.html").render(report=report, **words.sections(report))
+    page = render("run.html", report=report, **words.sections(report))
     replace_file(folder / "report.json", to_json(report))
     replace_file(folder / _PAGE, page)
     line = line_of(report)
@@ -83,7 +89,7 @@ def prune(reports_dir: Path, keep: Kept, now: datetime) -> frozenset[str]:
 
 def _write_day(reports_dir: Path, day: str, lines: Iterable[Line]) -> None:
     rows = rows_of(lines)
-    page = _ENVIRONMENT.get_template("day.html").render(day=date.fromisoformat(day), rows=rows, runs=sum(r.get("times", 1) for r in rows))
+    page = render("day.html", day=date.fromisoformat(day), rows=rows, runs=sum(r.get("times", 1) for r in rows))
     replace_file(reports_dir / "days" / f"{day}.html", page)
 
 
@@ -96,7 +102,7 @@ def _write_top(reports_dir: Path, runs: RunList) -> None:
         "counts": runs.days,
         "runs_by_day": {what: runs_by_day(runs.days, days, what) for what in ("runs", "failed", "held")},
     }
-    index = _ENVIRONMENT.get_template("runs.html").render(rows=runs.latest, overview=(reports_dir / "overview.html").exists(), **shown)
-    checks = _ENVIRONMENT.get_template("checks.html").render(trends=check_trends(runs.days, days), **shown)
+    index = render("runs.html", rows=runs.latest, overview=(reports_dir / "overview.html").exists(), **shown)
+    checks = render("checks.html", trends=check_trends(runs.days, days), **shown)
     replace_file(reports_dir / "checks.html", checks)
     replace_file(reports_dir / _PAGE, index)

@@ -49,6 +49,11 @@ def moment(value: datetime | str) -> str:
     return f"{at.day} {at:%B %Y, %H:%M} {at.tzname() or ''}".strip()
 
 
+def moment_short(value: datetime) -> str:
+    """`2 Nov 2026, 14:05`."""
+    return brief(value.isoformat())
+
+
 def brief(value: str) -> str:
     """`2 Nov 2026, 14:05`, for lists."""
     at = datetime.fromisoformat(value)
@@ -110,6 +115,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "first_line": first_line,
     "kind_plural": kind_plural,
     "moment": moment,
+    "moment_short": moment_short,
     "plural": plural,
     "short_day": short_day,
     "shorten": shorten,
