@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from flows.cli_alerts import alerts
 from flows.cli_backup import backup, restore, upgrade
 from flows.cli_consent import consent
 from flows.cli_deletions import deletions
@@ -73,6 +74,7 @@ for _command in (
     import_,
     reconcile,
     status,
+    alerts,
     quarantine,
     outbox,
     deletions,

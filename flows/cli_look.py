@@ -23,13 +23,24 @@ _NOTHING_YET = "Nothing has been synced yet."
 @click.command(short_help="Show where the sync stands.")
 @connector_option
 @click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object per connector, in a list. Instants are ISO 8601, UTC.")
+@click.option("--page", is_flag=True, help="Write it as a page for the browser instead, for all connectors, and say where it is.")
 @click.pass_obj
-def status(terminal: Terminal, connector: str | None, as_json: bool) -> None:
-    """Show where the sync stands: per connector and kind what is in Market, up to when, what is held back, and the last runs."""
+def status(terminal: Terminal, connector: str | None, as_json: bool, page: bool) -> None:
+    """Show where the sync stands, without asking the CRM.
+
+    Per connector what needs somebody, when each flow last came to its end, what is in Market and up to when, what is held back, what waits
+    for the CRM, whether the login is good, and the last runs.
+    """
     from tasks.operate import connectors_named, has_market, status_of
 
     names = connectors_named(terminal.config, connector)
-    found = [status_of(terminal.config, name) for name in names] if has_market(terminal.config) else []
+    there = has_market(terminal.config)
+    if page and there:
+        from tasks.overview import write_overview
+
+        click.echo(shown(write_overview(terminal.config)))
+        return
+    found = [status_of(terminal.config, name) for name in names] if there else []
     if as_json:
         click.echo(json.dumps([_as_json(terminal, each) for each in found], indent=1, default=plain))
         return
@@ -40,6 +51,7 @@ def status(terminal: Terminal, connector: str | None, as_json: bool) -> None:
 
 
 def _as_json(terminal: Terminal, each: ConnectorStatus) -> dict[str, object]:
+    from flows.cli_alerts import standing_as_json
     from tasks.outbox_desk import outbox_counts
     from tasks.reconciled import staleness_of
 
@@ -55,6 +67,7 @@ def _as_json(terminal: Terminal, each: ConnectorStatus) -> dict[str, object]:
         "connector": each.name,
         "url": each.url,
         "initial_sync_complete": each.complete,
+        **standing_as_json(terminal, each.name),
         "kinds": kinds,
         "reconciliation": asdict(staleness_of(terminal.config, each.name)),
         "backfills": [asdict(backfill) for backfill in each.backfills],
@@ -83,11 +96,14 @@ def plain(value: object) -> str:
 
 
 def _show_connector(terminal: Terminal, each: ConnectorStatus) -> None:
+    from flows.cli_alerts import show_standing
     from flows.cli_outbox import show_waiting
     from tasks.reconciled import staleness_told
 
     state = click.style("initial sync complete", fg="green") if each.complete else click.style("initial sync not complete", fg="yellow")
-    click.echo(f"{click.style(each.name, bold=True)}   {each.url}   {state}\n")
+    click.echo(f"{click.style(each.name, bold=True)}   {each.url}   {state}")
+    show_standing(terminal, each.name)
+    heading("Records")
     table(
         ["", "records", "Market rows", "held back", "synced until (UTC)"], [_kind_row(kind) for kind in each.kinds], left=frozenset({0, 4})
     )

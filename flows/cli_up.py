@@ -64,6 +64,7 @@ def up(
     from tasks.operate import connectors_named, data_dir
     from tasks.recurring import without_initial_sync
     from tasks.up import keep_up, server_up, workers_up
+    from tasks.up_telling import alerts_told
 
     connectors = _some(terminal, connectors_named(terminal.config, None))
     home = data_dir(terminal.config)
@@ -71,12 +72,13 @@ def up(
     with _told_to_end():
         click.echo("Starting the Prefect server", err=True)
         with server_up(home, port, _load_flows) as (place, server):
+            from tasks.up_alerts import alert_automations
             from tasks.up_automations import ensure_automations
             from tasks.up_deploy import deploy, ensure_pool
 
             ensure_pool(pool, at_once)
             deployed = deploy(terminal.config, _flow, pool=pool, reset_schedules=reset_schedules, schedules=not no_schedules)
-            ensure_automations()
+            ensure_automations(alert_automations(terminal.config, pool))
             with (
                 _reports(home, place, reports_port or port + 1) as reports,
                 workers_up(terminal.config, home, workers, pool, reports) as crew,
@@ -84,7 +86,7 @@ def up(
                 _show(place, deployed, crew.logs, reports)
                 _show_first_steps(terminal, place, waiting, deployed, start=initial)
                 click.echo("\n" + click.style("Ctrl-C ends all of it.", bold=True))
-                with suppress(KeyboardInterrupt):
+                with suppress(KeyboardInterrupt), alerts_told(terminal.config, home):
                     keep_up(server, crew, place, _say_revived)
                 _cancel_runs(place, crew)
     click.echo("All is down. Nothing is lost: the next `up` goes on.", err=True)
@@ -116,13 +118,14 @@ def deploy(terminal: Terminal, as_yaml: bool, reset_schedules: bool, pool: str) 
         )
     os.environ.update({name: value for name, value in NO_TELEMETRY.items() if not os.environ.get(name)})
     wait_for_server(os.environ[API_VARIABLE], None, "Start that server, or name another.")
+    from tasks.up_alerts import alert_automations
     from tasks.up_automations import ensure_automations
     from tasks.up_deploy import deploy as put
     from tasks.up_deploy import ensure_pool
 
     ensure_pool(pool)
     deployed = put(terminal.config, _flow, pool=pool, reset_schedules=reset_schedules)
-    ensure_automations()
+    ensure_automations(alert_automations(terminal.config, pool))
     _show_deployments(deployed)
 
 

@@ -1,4 +1,4 @@
-"""Where an installation keeps things: the marketing database, batches that wait, reports."""
+"""Where an installation keeps things: the marketing database, batches that wait."""
 
 from __future__ import annotations
 
@@ -32,14 +32,3 @@ class StagingSettings:
     keep_committed_days: int = field(default=7, metadata=_doc("How long the file of a committed batch is kept.", unit="days", minimum=0))
     memory_limit_mb: int = field(default=192, metadata=_doc("Most memory that staging may use per process.", unit="MiB", minimum=64))
     threads: int = field(default=2, metadata=_doc("Threads that staging may use per process.", unit="threads", minimum=1, maximum=256))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReportSettings:
-    """The quality reports of the runs (GATE-5)."""
-
-    keep_days: int = field(default=90, metadata=_doc("How long reports are kept.", unit="days", minimum=1))
-    data_docs: bool = field(
-        default=False,
-        metadata=_doc("Also write Great Expectations' own Data Docs. They load their styles from the internet and grow with every run."),
-    )

@@ -74,7 +74,7 @@ class RunReport:
 
     `next_steps`: see `step_parts`. `earlier`: kinds that this run did not read because an earlier one had committed them (INIT-7).
     `happened`: what a recurring run did, for its headline; the initial sync is told in numbers. `shown_at`: where the Prefect UI shows
-    the run, if there is one.
+    the run, if there is one. `error_type`: the class of the error that ended it, which says who recovers from it (`sync.errors`).
     """
 
     run_id: str
@@ -91,6 +91,7 @@ class RunReport:
     earlier: tuple[Kind, ...] = ()
     happened: tuple[Happened, ...] = ()
     shown_at: str = ""
+    error_type: str = ""
 
     @property
     def pulled(self) -> tuple[ParcelReport, ...]:
@@ -113,6 +114,11 @@ class RunReport:
     @property
     def held(self) -> int:
         return sum(parcel.counts.held for parcel in self.pulled)
+
+    @property
+    def refused(self) -> int:
+        """Rows that were to go to the CRM and that our checks or the CRM refused."""
+        return sum(parcel.counts.held for parcel in self.pushed)
 
 
 def shorten(value: str | None, characters: int = VALUE_CHARACTERS) -> str:
@@ -174,7 +180,11 @@ def summary(report: RunReport) -> dict[str, Any]:
         "read": report.read,
         "written": report.written,
         "held": report.held,
+        "refused": report.refused,
+        "findings": len(report.findings) + sum(len(parcel.findings) for parcel in report.parcels),
         "headline": headline(report),
+        "error": report.error,
+        "error_type": report.error_type,
     }
 
 

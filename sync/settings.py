@@ -17,7 +17,6 @@ from sync.mapping import MappingRow
 from sync.merge_fields import MergeField
 from sync.near_names import did_you_mean
 from sync.place_settings import MarketSettings as MarketSettings
-from sync.place_settings import ReportSettings as ReportSettings
 from sync.place_settings import StagingSettings as StagingSettings
 from sync.pull_settings import CustomObject as CustomObject
 from sync.pull_settings import PullOption as PullOption
@@ -32,6 +31,9 @@ from sync.setting import Form as Form
 from sync.setting import Setting as Setting
 from sync.setting import doc as _doc
 from sync.setting import share as _share
+from sync.watch_settings import AlertSettings as AlertSettings
+from sync.watch_settings import OverdueSettings as OverdueSettings
+from sync.watch_settings import ReportSettings as ReportSettings
 
 
 class LeftScope(StrEnum):
@@ -187,6 +189,7 @@ class Settings:
     staging: StagingSettings = field(default_factory=StagingSettings)
     gate: GateSettings = field(default_factory=GateSettings)
     reports: ReportSettings = field(default_factory=ReportSettings)
+    alerts: AlertSettings = field(default_factory=AlertSettings)
     connectors: Mapping[str, ConnectorSettings] = field(default_factory=dict)
     saved_reports: Mapping[str, SavedReport] = field(default_factory=dict)
     merge_fields: Mapping[str, MergeField] = field(default_factory=dict)

@@ -52,6 +52,16 @@ def service_url_mistake(url: str, *, allow_plain_http: bool) -> str | None:
     return None
 
 
+def webhook_url_mistake(url: str, *, allow_plain_http: bool) -> str | None:
+    """What is wrong with a receiver's address, None if nothing is. It may hold its key in the path or behind a question mark."""
+    parts = _split(url)
+    if parts is None or parts.scheme not in PORTS or not parts.hostname:
+        return "is no URL of the form https://host/path"
+    if parts.scheme == "http" and not allow_plain_http and not is_loopback(parts.hostname):
+        return "is plain http, which anybody on the way can read; use https, or set alerts.allow_plain_http = true"
+    return None
+
+
 def market_url_mistake(url: str) -> str | None:
     """What is wrong with the Market's URL, None if nothing is. SQLite needs a file, because every step is a process of its own."""
     parts = _split(url)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from adapters.staging.duck import staging_errors
+from sync.disk import disk_errors
 from sync.happened import Happened, What
 from sync.records import Kind, RunRef
 from tasks.wiring import Installation, installation
@@ -15,7 +15,7 @@ from tasks.wiring import Installation, installation
 def note_happened(run: RunRef, step: str, happened: Sequence[Happened]) -> None:
     """`step` names what did it, within the run; nothing is written for a step that did nothing."""
     if happened:
-        with staging_errors(f"report of run {run.run_id}"):
+        with disk_errors(f"report of run {run.run_id}"):
             path = installation(run.config).run_dir(run.run_id) / f"happened-{step}.json"
             path.write_text(json.dumps([asdict(each) for each in happened]), encoding="utf-8")
 

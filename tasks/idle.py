@@ -7,13 +7,15 @@ is paid every two minutes.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from uuid import uuid4
 
 from adapters.market.engine import hold_lock
 from sync.disk import disk_errors
+from sync.errors import MarketUnavailable
 from sync.records import Kind, RunRef
+from tasks.alerts import tell_after
 from tasks.operate import data_dir, initial_sync_is_complete, lock_name
 from tasks.pulse import keep_pulse
 from tasks.recurring import initial_sync_missing
@@ -26,7 +28,13 @@ def only_run(run: RunRef) -> Iterator[None]:
     home = installation(run.config)
     with disk_errors(str(home.data_dir)):
         home.data_dir.mkdir(parents=True, exist_ok=True)
-    with hold_lock(home.market, lock_name(run.flow, run.connector), home.lock_dir):
+    with ExitStack() as held:
+        try:
+            held.enter_context(hold_lock(home.market, lock_name(run.flow, run.connector), home.lock_dir))
+        except MarketUnavailable as away:  # the run has not begun, so that nobody else tells of it
+            for finding in tell_after(run, away):
+                away.add_note(finding.message)
+            raise
         yield
 
 
@@ -57,7 +65,7 @@ def ended_idle(run: RunRef, kinds: Sequence[Kind], started_at: datetime) -> str 
         return None
     said = nothing_waited(run.connector)
     keep_pulse(run, started_at, now(), said)
-    return said
+    return " ".join([said, *(finding.message for finding in tell_after(run))])
 
 
 def nothing_waited(connector: str) -> str:

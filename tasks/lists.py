@@ -10,7 +10,7 @@ from pathlib import Path
 
 from prefect import task
 
-from adapters.staging.duck import staging_errors
+from sync.disk import disk_errors
 from sync.lists import due_at_once, in_turn, unlinked_findings
 from sync.records import Kind, ParcelRef, ReadRequest, RunRef, Window
 from sync.stock_mappings import STOCK_LISTS
@@ -108,7 +108,7 @@ def keep_compared(run: RunRef, crm_ids: Iterable[str], at: datetime) -> None:
     living = {state.crm_id for state in home.market.lists.states(run.connector)}
     found = {**compared_lists(run), **dict.fromkeys(crm_ids, at)}
     path = _compared_path(home, run)
-    with staging_errors(f"connector {run.connector}, lists"):
+    with disk_errors(f"connector {run.connector}, lists"):
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_suffix(".new")
         draft.write_text(json.dumps({one: when.isoformat() for one, when in found.items() if one in living}), encoding="utf-8")

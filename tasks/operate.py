@@ -15,10 +15,11 @@ from adapters.market.quarantine import HeldCount
 from adapters.market.upgrading import refuse_other, revision
 from adapters.market.verify import MarketCounts
 from sync.crm import CheckLine
-from sync.errors import ConfigError
+from sync.errors import ConfigError, CredentialError
 from sync.records import PEOPLE, PULL_ORDER, Kind
 from sync.report import RunReport, from_json
 from sync.settings import ConnectorSettings, Settings
+from tasks.contact import keep_accepted, keep_refused
 from tasks.fitting import field_lines, folder_lines, score_lines
 from tasks.wiring import installation, now, open_crm, read_settings
 
@@ -155,7 +156,12 @@ def check_connector(config: str, name: str) -> tuple[CheckLine, ...]:
     if folders:
         return (market, *folders)
     crm = open_crm(config, name)
-    probe = crm.probe(readable, _writable(connector))
+    try:
+        probe = crm.probe(readable, _writable(connector))
+    except CredentialError as error:
+        keep_refused(config, name, error)
+        raise
+    keep_accepted(config, name)
     return (
         market,
         *probe.lines,

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from adapters.staging.duck import staging_errors
+from sync.disk import disk_errors
 from sync.errors import ConfigError
 from sync.reconciled import Compared, Staleness, by_kind, findings_of, staleness_in_words
 from sync.records import Finding, Kind, RunRef
@@ -31,7 +31,7 @@ def refuse_too_early(config: str, name: str) -> None:
 def keep_compared(run: RunRef, step: str, low: str, found: Compared) -> None:
     """What one step found in the slice that begins at `low`. Kept twice, the later one counts."""
     path = _path(installation(run.config), run.run_id)
-    with staging_errors(f"run {run.run_id}"), path.open("a", encoding="utf-8") as file:
+    with disk_errors(f"run {run.run_id}"), path.open("a", encoding="utf-8") as file:
         file.write(json.dumps({"step": step, "low": low, **asdict(found)}) + "\n")
 
 

@@ -10,14 +10,14 @@ from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from adapters.staging.duck import staging_errors
+from sync.disk import disk_errors
 from sync.records import CommitCounts, Finding, Kind, ParcelRef, RunRef
 from sync.report import ParcelReport, RunReport, VerificationLine, part_from_json, part_to_json, verification_line
 from tasks.typed import typed_command
 from tasks.wiring import Installation, installation, now
 
 REPORTS_VARIABLE = "MARKETSYNC_REPORTS_URL"
-"""Where browsers find the folder of reports. Without it a run names the file."""
+"""Where browsers find the folder of reports: `marketsync up` tells its workers. The setting reports.url goes before it."""
 
 _RESULTS = ("results", "engine/results")
 _RETRIED_DAYS = 7
@@ -36,7 +36,7 @@ _COMMANDS = {
 
 def keep_part(run: RunRef, part: ParcelReport) -> None:
     """One parcel's part of the report, written as soon as it is known: a run that stops still has a report."""
-    with staging_errors(f"report of run {run.run_id}"):
+    with disk_errors(f"report of run {run.run_id}"):
         _part(run, part.kind, part.parcel_id).write_text(part_to_json(part), encoding="utf-8")
 
 
@@ -97,7 +97,7 @@ def forget_echo(run: RunRef, ref: ParcelRef) -> None:
 def note_findings(run: RunRef, findings: Iterable[Finding]) -> None:
     """Something a person should know, kept until the report is made. Noted twice, it is told once."""
     path = installation(run.config).run_dir(run.run_id) / "findings.jsonl"
-    with staging_errors(f"report of run {run.run_id}"), path.open("a", encoding="utf-8") as file:
+    with disk_errors(f"report of run {run.run_id}"), path.open("a", encoding="utf-8") as file:
         for finding in findings:
             file.write(json.dumps(asdict(finding)) + "\n")
 
@@ -128,8 +128,8 @@ def report_path(run: RunRef) -> Path:
 
 
 def report_link(run: RunRef) -> str:
-    """The same for a browser, where `marketsync up` or a web server of your own shows the reports; else empty."""
-    shown_at = os.environ.get(REPORTS_VARIABLE, "").rstrip("/")
+    """The same for a browser, where a web server of your own or `marketsync up` shows the reports; else empty."""
+    shown_at = (installation(run.config).settings.reports.url or os.environ.get(REPORTS_VARIABLE, "")).rstrip("/")
     return f"{shown_at}/{run.run_id}/index.html" if shown_at else ""
 
 
@@ -148,12 +148,10 @@ def next_steps(run: RunRef, report: RunReport) -> tuple[str, ...]:
     return tuple(f"{typed_command(run.config, command + which)}\n{meaning}" for command, meaning in steps)
 
 
-def prune_runs(home: Installation) -> None:
-    """What the steps of old runs left goes when their reports go."""
-    oldest = now().timestamp() - home.settings.reports.keep_days * 86_400
-    for folder in (home.data_dir / "runs").iterdir():
-        if folder.stat().st_mtime < oldest:
-            shutil.rmtree(folder, ignore_errors=True)
+def prune_runs(home: Installation, gone: Iterable[str]) -> None:
+    """What the steps of old runs left goes: with their pages, and Prefect's results of finished steps after a week."""
+    for run_id in gone:
+        shutil.rmtree(home.data_dir / "runs" / run_id, ignore_errors=True)
     for results in _RESULTS:
         _prune_results(home.data_dir / results, now().timestamp() - _RETRIED_DAYS * 86_400)
 
@@ -168,7 +166,7 @@ def _prune_results(folder: Path, oldest: float) -> None:
 
 def keep_verification(run: RunRef, lines: tuple[VerificationLine, ...]) -> None:
     path = installation(run.config).run_dir(run.run_id) / "verification.json"
-    with staging_errors(f"report of run {run.run_id}"):
+    with disk_errors(f"report of run {run.run_id}"):
         path.write_text(json.dumps([asdict(line) for line in lines]), encoding="utf-8")
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from prefect.runtime import flow_run
 
-from adapters.staging.duck import staging_errors
+from sync.disk import disk_errors
 from sync.records import ParcelRef, RunRef
 from tasks.check import REJECTED
 from tasks.report import forget_part, forget_rejected
@@ -34,7 +34,7 @@ def begin_again(run: RunRef) -> None:
 
 def note_finished(run: RunRef, ref: ParcelRef) -> None:
     """This run is through with the parcel, which is about to go. Of one that is committed Market itself says so."""
-    with staging_errors(f"run {run.run_id}"), _path(installation(run.config), run).open("a", encoding="utf-8") as file:
+    with disk_errors(f"run {run.run_id}"), _path(installation(run.config), run).open("a", encoding="utf-8") as file:
         file.write(json.dumps(ref.parcel_id) + "\n")
 
 

@@ -13,10 +13,10 @@ from adapters.market.books import Run
 from adapters.market.columns import CatalogueEntry
 from adapters.market.described import Following, SchemaState
 from adapters.market.engine import Market
-from adapters.staging.duck import staging_errors
 from adapters.staging.parcel import reading_from_dict, reading_to_dict
 from sync.column_plan import ColumnPlan, plan_columns
 from sync.custom_objects import mapping_of
+from sync.disk import disk_errors
 from sync.drift import (
     ACTIVE,
     FieldChange,
@@ -83,7 +83,7 @@ def _keep(run: RunRef, told: str) -> str:
     """A file of this run, so that a run that is still at work goes on with the schema that it began with."""
     home = installation(run.config)
     path = home.run_dir(run.run_id) / _SCHEMA
-    with staging_errors(f"connector {run.connector}, schema"):
+    with disk_errors(f"connector {run.connector}, schema"):
         path.write_text(told, encoding="utf-8")
     return str(path.relative_to(home.data_dir))
 

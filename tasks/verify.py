@@ -7,29 +7,34 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from prefect import task
+from prefect import get_run_logger, task
 from prefect.artifacts import create_link_artifact, create_markdown_artifact
 from prefect.exceptions import TerminationSignal
 from prefect.runtime import flow_run
 
 from adapters.market.books import COMPLETED, FAILED, STOPPED, Run
-from adapters.reports.pages import prune, write_index, write_report
+from adapters.reports import Kept, prune, write_report
 from adapters.staging.duck import staging_errors
-from sync.errors import InitialSyncMissing, MarketsyncError, VerificationFailed
+from sync.errors import CredentialError, InitialSyncMissing, MarketsyncError, MarketUnavailable, VerificationFailed
 from sync.records import Filter, Kind, RunRef
 from sync.report import ParcelReport, RunReport, VerificationLine, headline, summary
 from sync.verification import CountFacts, MemberCountFacts, verify_counts, verify_members
+from tasks.alerts import tell_after
+from tasks.contact import keep_accepted, keep_refused
 from tasks.engine import shows_runs
 from tasks.happened import kept_happened
 from tasks.lists import follows_lists
-from tasks.operate import INITIAL_FLOW
+from tasks.operate import CORE_FLOW, INITIAL_FLOW
+from tasks.overview import write_overview
 from tasks.pulse import artifact_key, keep_pulse
+from tasks.reconciled import RECONCILIATION_FLOW
 from tasks.report import keep_verification, kept_parts, kept_verification, next_steps, noted_findings, prune_runs, report_link, report_path
 from tasks.runs import INITIAL, finished_kinds
 from tasks.stopping import stop_reading, was_stopped
 from tasks.summary import as_markdown
 from tasks.wiring import RETRY, installation, now, open_crm, settings_of
 
+_ASKING_FLOWS = (CORE_FLOW, RECONCILIATION_FLOW)
 _STOPPED_BY_YOU = "Stopped by you; the same command goes on."
 
 
@@ -96,21 +101,38 @@ def make_report(run: RunRef, started_at: datetime, error: BaseException | None =
         error=_STOPPED_BY_YOU if state == STOPPED else "" if error is None else _told(error),
         happened=() if run.flow == INITIAL_FLOW else kept_happened(home, run),
         shown_at=flow_run.ui_url or "" if shows_runs() else "",
+        error_type="" if error is None else type(error).__name__,
     )
     report = replace(report, next_steps=next_steps(run, report), earlier=_done_earlier(run, parts))
     with staging_errors(f"report of run {run.run_id}"):
         page = write_report(report, home.reports_dir)
-        write_index(home.reports_dir)
-        prune(home.reports_dir, home.settings.reports.keep_days, now())
-        prune_runs(home)
+        keep = home.settings.reports
+        prune_runs(home, prune(home.reports_dir, Kept(keep.keep_days, keep.routine_days), now()))
         home.parcels.prune(timedelta(days=home.settings.staging.keep_committed_days).total_seconds(), now().timestamp())
     home.market.runs.start(Run(run.run_id, run.flow, run.connector, started_at))
     home.market.findings.save(run.run_id, run.connector, report.findings)
     closed = FAILED if state == "rejected" else state
     home.market.runs.finish(run.run_id, closed, now(), summary=summary(report), report=str(page))
+    report = _told_on(run, report, error)
     _show(run, report, page)
-    if state == COMPLETED:
-        keep_pulse(run, started_at, report.ended_at, headline(report))
+    return report
+
+
+def _told_on(run: RunRef, report: RunReport, error: BaseException | None) -> RunReport:
+    """The run is over and written down: what its standing says is kept, and whoever is to know of it is told. → the report, with what went
+    wrong with that."""
+    home = installation(run.config)
+    if report.state == COMPLETED:
+        keep_pulse(run, report.started_at, report.ended_at, headline(report))
+    if _crm_answered(report, error):
+        keep_accepted(run.config, run.connector)
+    untold = tell_after(run, error)
+    write_overview(run.config)
+    if untold:
+        home.market.findings.save(run.run_id, run.connector, untold)
+        report = replace(report, findings=(*report.findings, *untold))
+        with staging_errors(f"report of run {run.run_id}"):
+            write_report(report, home.reports_dir)
     return report
 
 
@@ -134,8 +156,20 @@ def close_following(run: RunRef, started_at: datetime, idle: str = "") -> None:
         return
     said = idle or f"Nothing had changed in {run.connector}."
     keep_pulse(run, started_at, now(), said)
+    if run.flow in _ASKING_FLOWS:  # a push that had nothing to do has not asked the CRM anything
+        keep_accepted(run.config, run.connector)
+    for finding in tell_after(run):
+        get_run_logger().warning(finding.message)
     create_markdown_artifact(said, key=artifact_key(run), description=said)
     shutil.rmtree(home.run_dir(run.run_id))
+
+
+def _crm_answered(report: RunReport, error: BaseException | None) -> bool:
+    """Whether the run shows that the login is good."""
+    if isinstance(error, CredentialError):
+        return False
+    asked = error is None and report.flow in _ASKING_FLOWS
+    return asked or bool(report.pulled) or any(part.counts.updated for part in report.pushed)
 
 
 def _done_earlier(run: RunRef, parts: tuple[ParcelReport, ...]) -> tuple[Kind, ...]:
@@ -166,9 +200,13 @@ def report_failure(run: RunRef, started_at: datetime, error: BaseException) -> N
     if isinstance(error, TerminationSignal):
         stop_reading()
     try:
+        if isinstance(error, CredentialError):
+            keep_refused(run.config, run.connector, error)
         make_report(run, started_at, error)
     except (MarketsyncError, ValueError) as trouble:  # ValueError: a part of it was cut off when the disk was full
         error.add_note(f"The report of this run is not complete: {trouble}")
+        if isinstance(trouble, MarketUnavailable):
+            tell_after(run, trouble)
 
 
 def _told(error: BaseException) -> str:

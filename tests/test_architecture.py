@@ -43,6 +43,7 @@ ROOMS = {
     "adapters.market": _room("sync", "adapters.market", others="adbc_driver_sqlite alembic psycopg pyarrow sqlalchemy"),
     "adapters.staging": _room("sync", "adapters.staging", others="duckdb msgspec orjson pyarrow"),
     "adapters.reports": _room("sync", "adapters.reports", others="jinja2"),
+    "adapters.webhook": _room("sync", others="requests"),
     "adapters.sandbox": _room("adapters.sandbox", others="orjson"),
     "expectations": _room("sync", "expectations", others="duckdb duckdb_engine great_expectations sqlalchemy"),
     "tasks": _room("sync", "adapters", "expectations", "tasks", others="prefect"),

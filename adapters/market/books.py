@@ -45,6 +45,12 @@ class Cursors:
             at = connection.execute(select(cursors.c.at).where(which)).scalar()
         return None if at is None else Cursor(connector, kind, at)
 
+    def of(self, connector: str) -> dict[Kind, datetime]:
+        """Every cursor of a connector; kinds that were never committed are left out."""
+        query = select(cursors.c.kind, cursors.c.at).where(cursors.c.connector == connector)
+        with self._database.reading() as connection:
+            return {Kind(kind): at for kind, at in connection.execute(query)}
+
     def edge(self, connector: str, kind: Kind) -> dict[str, str]:
         """What the last window brought that the next one will bring again: id → stamp."""
         which = (cursors.c.connector == connector) & (cursors.c.kind == kind.value)

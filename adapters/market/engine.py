@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from adapters.market.alerts import Alerts
 from adapters.market.books import Cursors, Findings, Runs, commit_mark
 from adapters.market.brakes import Brakes
 from adapters.market.columns import Catalogue
@@ -31,6 +32,7 @@ from adapters.market.schema_marketing import campaigns as campaigns
 from adapters.market.scope import Scope
 from adapters.market.segments import Segments
 from adapters.market.slices import Slices
+from adapters.market.standings import Standings
 from adapters.market.upgrading import upgrade
 from adapters.market.verify import MarketCounts, Verify
 from sync.records import Kind, ParcelRef, Rows
@@ -44,6 +46,7 @@ class Market:
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        self.alerts = Alerts(database)
         self.brakes = Brakes(database)
         self.columns = Catalogue(database)
         self.consent = Consent(database)
@@ -63,6 +66,7 @@ class Market:
         self.scope = Scope(database)
         self.segments = Segments(database)
         self.slices = Slices(database)
+        self.standings = Standings(database)
         self._lookup = Lookup(database)
 
     def upgrade(self) -> None:

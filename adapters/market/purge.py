@@ -13,6 +13,7 @@ from sqlalchemy import Column, Connection, Select, Table, and_, delete, func, or
 from adapters.market.consent_facts import OPT_OUT
 from adapters.market.database import Database
 from adapters.market.schema import NO_COMPANY, accounts, contacts, metadata, opportunities
+from adapters.market.schema_alerts import alerts
 from adapters.market.schema_books import crm_links, cursors, field_catalogue, findings, outbox, parcels, quarantine
 from adapters.market.schema_custom import custom_tables
 from adapters.market.schema_following import backfills, brakes, removals, schema_states, slices
@@ -33,6 +34,7 @@ _BOOKS = (
     backfills,
     slices,
     brakes,
+    alerts,
     marketing_lists,
 )
 _REASON = "opted out, and purged with connector {} (INIT-10)"

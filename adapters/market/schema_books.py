@@ -227,6 +227,7 @@ runs = Table(
     comment="One row per run of a flow for one connector.",
 )
 Index("ix_runs_connector_started_at", runs.c.connector, runs.c.started_at)
+Index("ix_runs_flow_started_at", runs.c.connector, runs.c.flow, runs.c.started_at)
 
 findings = Table(
     "findings",

@@ -1,31 +1,31 @@
 """Writing report pages. Each page is one file: no script, no address of another machine, everything from outside escaped.
 
-<reports>/index.html            the list of runs
-<reports>/index.jsonl           one line per run; the list is made from it, never from the reports themselves
-<reports>/<run_id>/index.html   the page of one run
-<reports>/<run_id>/report.json  the same as data
+<reports>/index.html             the latest runs, and the days
+<reports>/days/2026-11-28.html   all runs of one day
+<reports>/checks.html            which check failed how often, over the last days
+<reports>/overview.html          where the sync stands
+<reports>/<run_id>/index.html    the page of one run
+<reports>/<run_id>/report.json   the same as data
+
+What a run adds costs the same however many runs there are: its own page, its day's, and the three at the top (`listing`).
 """
 
 from __future__ import annotations
 
-import json
-import os
-import re
-import shutil
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from adapters.reports import words
+from adapters.reports import listing, words
+from adapters.reports.listing import RUN_ID, Kept, RunList, locked, replace_file
 from sync.errors import ConfigError
-from sync.report import RunReport, summary, to_json
+from sync.report import RunReport, to_json
+from sync.report_list import Line, line_of, rows_of
+from sync.trend import check_trends, days_until, runs_by_day
 
-_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-_LISTED_RUNS = 500
-_LIST = "index.jsonl"
 _PAGE = "index.html"
 
 _ENVIRONMENT = Environment(
@@ -38,12 +38,17 @@ _ENVIRONMENT = Environment(
 _ENVIRONMENT.filters.update(words.FILTERS)
 
 
+def render(template: str, **shown: Any) -> str:
+    """A page made of one of our templates."""
+    return _ENVIRONMENT.get_template(template).render(**shown)
+
+
 def write_report(report: RunReport, reports_dir: Path) -> Path:
-    """Writes the page and the data of one run, adds the run to the list, and returns the page. Writing a run again replaces it.
+    """Writes the page and the data of one run, puts the run into the list, and returns the page. Writing a run again replaces it.
 
     ConfigError if the run id can't be a folder's name. OSError if the disk refuses.
     """
-    if not _RUN_ID.fullmatch(report.run_id):
+    if not RUN_ID.fullmatch(report.run_id):
         raise ConfigError(
             "the run id can't be used as a folder name",
             where="quality report",
@@ -51,58 +56,53 @@ def write_report(report: RunReport, reports_dir: Path) -> Path:
         )
     folder = reports_dir / report.run_id
     folder.mkdir(parents=True, exist_ok=True)
-    page = _ENVIRONMENT.get_template("run.html").render(report=report, **words.sections(report))
-    _replace(folder / "report.json", to_json(report))
-    _replace(folder / _PAGE, page)
-    with (reports_dir / _LIST).open("a", encoding="utf-8") as lines:
-        lines.write(json.dumps(summary(report), ensure_ascii=False) + "\n")
+    page = render("run.html", report=report, **words.sections(report))
+    replace_file(folder / "report.json", to_json(report))
+    replace_file(folder / _PAGE, page)
+    line = line_of(report)
+    with locked(reports_dir):
+        runs, lines = listing.add(reports_dir, line)
+        _write_day(reports_dir, line["started_at"][:10], lines)
+        _write_top(reports_dir, runs)
     return folder / _PAGE
 
 
 def write_index(reports_dir: Path) -> Path:
-    """Writes the list of the latest runs, newest first. Reads one short line per run."""
-    runs = sorted(_summaries(reports_dir), key=lambda run: str(run["started_at"]), reverse=True)
-    page = _ENVIRONMENT.get_template("runs.html").render(runs=runs[:_LISTED_RUNS], older=max(len(runs) - _LISTED_RUNS, 0))
-    reports_dir.mkdir(parents=True, exist_ok=True)
-    _replace(reports_dir / _PAGE, page)
+    """Writes the front page and that of the checks; returns the front page."""
+    with locked(reports_dir):
+        _write_top(reports_dir, listing.read_list(reports_dir))
     return reports_dir / _PAGE
 
 
-def prune(reports_dir: Path, keep_days: int, now: datetime) -> int:
-    """Removes the reports of runs that started more than `keep_days` days before `now` (aware); returns how many. Rewrites the list."""
-    oldest = now - timedelta(days=keep_days)
-    runs = _summaries(reports_dir)
-    old = [run for run in runs if datetime.fromisoformat(run["started_at"]) < oldest]
-    for run in old:
-        shutil.rmtree(reports_dir / run["run_id"], ignore_errors=True)
-    if old:
-        gone = {run["run_id"] for run in old}
-        _replace(reports_dir / _LIST, _lines(run for run in runs if run["run_id"] not in gone))
-        write_index(reports_dir)
-    return len(old)
+def prune(reports_dir: Path, keep: Kept, now: datetime) -> frozenset[str]:
+    """Removes the pages that are old enough (`listing.tidy`); → the ids of their runs. Looks once a day; `now` is aware."""
+    with locked(reports_dir):
+        if not listing.is_due(reports_dir, now):
+            return frozenset()
+        gone, changed = listing.tidy(reports_dir, keep, now)
+        runs = listing.read_list(reports_dir)
+        for day in changed & runs.days.keys():
+            _write_day(reports_dir, day, listing.lines_of(reports_dir, day))
+        _write_top(reports_dir, runs)
+    return gone
 
 
-def _summaries(reports_dir: Path) -> list[dict[str, Any]]:
-    """One per run, the last line of a run that was written twice. A line that a crash cut off is passed over."""
-    runs: dict[str, dict[str, Any]] = {}
-    path = reports_dir / _LIST
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
-        try:
-            run = json.loads(line)
-        except json.JSONDecodeError:
-            # The report itself is there; only its line in the list is lost.
-            continue
-        if isinstance(run, dict) and _RUN_ID.fullmatch(str(run.get("run_id", ""))):
-            runs[run["run_id"]] = run
-    return list(runs.values())
+def _write_day(reports_dir: Path, day: str, lines: Iterable[Line]) -> None:
+    rows = rows_of(lines)
+    page = render("day.html", day=date.fromisoformat(day), rows=rows, runs=sum(r.get("times", 1) for r in rows))
+    replace_file(reports_dir / "days" / f"{day}.html", page)
 
 
-def _lines(runs: Iterable[dict[str, Any]]) -> str:
-    return "".join(json.dumps(run, ensure_ascii=False) + "\n" for run in runs)
-
-
-def _replace(path: Path, text: str) -> None:
-    """The whole file or the old one: a reader never sees half a page. Lone surrogates from a CRM must not stop a report."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(text, encoding="utf-8", errors="replace")
-    draft.replace(path)
+def _write_top(reports_dir: Path, runs: RunList) -> None:
+    """The front page and the checks. The days end with the newest that has a run, so that a page that nobody rewrites stays right."""
+    last = date.fromisoformat(max(runs.days)) if runs.days else datetime.now(UTC).date()
+    days = days_until(last)
+    shown = {
+        "days": days,
+        "counts": runs.days,
+        "runs_by_day": {what: runs_by_day(runs.days, days, what) for what in ("runs", "failed", "held")},
+    }
+    index = render("runs.html", rows=runs.latest, overview=(reports_dir / "overview.html").exists(), **shown)
+    checks = render("checks.html", trends=check_trends(runs.days, days), **shown)
+    replace_file(reports_dir / "checks.html", checks)
+    replace_file(reports_dir / _PAGE, index)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import date, datetime
 from itertools import groupby
 from operator import attrgetter
 from typing import Any
@@ -49,10 +49,37 @@ def moment(value: datetime | str) -> str:
     return f"{at.day} {at:%B %Y, %H:%M} {at.tzname() or ''}".strip()
 
 
+def moment_short(value: datetime) -> str:
+    """`2 Nov 2026, 14:05`."""
+    return brief(value.isoformat())
+
+
 def brief(value: str) -> str:
     """`2 Nov 2026, 14:05`, for lists."""
     at = datetime.fromisoformat(value)
     return f"{at.day} {at:%b %Y, %H:%M}"
+
+
+def day(value: date | str) -> str:
+    """`Saturday, 28 November 2026`."""
+    at = date.fromisoformat(value) if isinstance(value, str) else value
+    return f"{at:%A}, {at.day} {at:%B %Y}"
+
+
+def short_day(value: date | str) -> str:
+    """`28 Nov`."""
+    at = date.fromisoformat(value) if isinstance(value, str) else value
+    return f"{at.day} {at:%b}"
+
+
+def time_of(value: str) -> str:
+    """`14:05`, on the page of a day."""
+    return f"{datetime.fromisoformat(value):%H:%M}"
+
+
+def first_line(value: str) -> str:
+    """What went wrong, without what to do."""
+    return value.partition("\n")[0]
 
 
 def duration(seconds: float) -> str:
@@ -70,15 +97,32 @@ def plural(kind: Kind) -> str:
     return kind.plural.capitalize()
 
 
+def kind_plural(value: str) -> str:
+    """The name of a kind as a list has it: `Contacts`."""
+    return plural(Kind(value)) if value in set(Kind) else value
+
+
+def times(value: int) -> str:
+    """`once`, `twice`, `3 times`."""
+    return {1: "once", 2: "twice"}.get(value, f"{value:,} times")
+
+
 FILTERS: dict[str, Callable[..., Any]] = {
     "brief": brief,
     "count": count,
+    "day": day,
     "duration": duration,
+    "first_line": first_line,
+    "kind_plural": kind_plural,
     "moment": moment,
+    "moment_short": moment_short,
     "plural": plural,
+    "short_day": short_day,
     "shorten": shorten,
     "state_word": state_word,
     "step_parts": step_parts,
+    "time_of": time_of,
+    "times": times,
     "tone": tone,
 }
 

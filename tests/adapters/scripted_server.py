@@ -37,6 +37,7 @@ class Scripted:
     steps: list[Step]
     seen: list[tuple[str, str]] = field(default_factory=list)
     heads: list[dict[str, str]] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
     connections: int = 0
 
 
@@ -58,7 +59,7 @@ def _handler(state: Scripted) -> type[BaseHTTPRequestHandler]:
             """Quiet."""
 
         def _answer(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            state.bodies.append(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
             step = state.steps.pop(0) if len(state.steps) > 1 else state.steps[0]
             state.seen.append((self.command, self.path))
             state.heads.append(dict(self.headers))

@@ -22,7 +22,7 @@ POINTERS = {"owner_id": "users", "account_id": "accounts", "contact_id": "contac
 POINTERS["list_id"] = "marketing_lists"
 TABLE_OF_KIND = {"user": "users", "account": "accounts", "lead": "contacts", "contact": "contacts", "opportunity": "opportunities"}
 TABLE_OF_KIND["list"] = "marketing_lists"
-BOOKS = {"alembic_version", "runs", "findings", "parcels", "key_sequences"}
+BOOKS = {"alembic_version", "alerts", "runs", "findings", "parcels", "key_sequences"}
 OWN_CLOCK = {
     "created_at",
     "updated_at",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ from prefect.client.schemas.objects import State
 from adapters.sandbox.sugarcrm import RunningSandbox
 from flows.initial_sync import initial_sync
 from sync.errors import AccessDenied, AlreadyRunning, ConfigError, CredentialError, MarketsyncError, MarketUnavailable
+from tasks.wiring import now
+from tests.adapters.scripted_server import Step, scripted
+from tests.flows.command import typed
 from tests.flows.place import USER, Driver, Place, lite_place, sandbox
 from tests.flows.prefect_server import artifacts_of, run_id_of
 from tests.flows.test_bad_input import FEW, hold_back
@@ -52,6 +56,22 @@ def test_the_report_and_the_summary_tell_the_error_that_stopped_the_run(spoil: A
     page = (place.data / "reports" / run_id_of(state) / "index.html").read_text(encoding="utf-8")
     assert word in page
     assert word in artifacts_of(state)["acme-initial-sync"].data
+
+
+def test_conn_4_a_dead_credential_is_told_once_and_again_when_the_crm_lets_us_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with sandbox() as crm, scripted(Step(body=b"ok")) as receiver:
+        monkeypatch.setenv("ALERT_TEST_WEBHOOK", receiver.url)
+        place = lite_place(tmp_path).write(crm.url, connector=FEW, more='[alerts]\nwebhook = { env = "ALERT_TEST_WEBHOOK" }')
+        lock(crm)
+        assert isinstance(failure(run(place)), CredentialError) and isinstance(failure(run(place)), CredentialError)
+        [text] = [json.loads(body)["text"] for body in receiver.bodies]
+        assert text.startswith("🔴 marketsync, acme: the CRM refuses the login, and is not asked again: the account is locked")
+        assert f"refused since {now():%Y-%m-%d}" in typed(tmp_path, "status").output
+        crm.control.lock_user(USER, False)
+        assert typed(tmp_path, "check").exit_code in (0, 4)
+        assert run(place).is_completed()
+    assert [json.loads(body)["alerts"][0]["event"] for body in receiver.bodies] == ["raised", "over"]
+    assert "All is well" in (place.data / "reports" / "overview.html").read_text(encoding="utf-8")
 
 
 def test_a_wrong_connector_is_told_as_what_it_is(tmp_path: Path) -> None:

@@ -19,6 +19,6 @@ def test_results_of_finished_steps_go_after_a_week_wherever_they_lie(tmp_path: P
             for name, days in (("fresh", 6), ("old", 8)):
                 (place / name).write_text("{}")
                 os.utime(place / name, (0, time.time() - days * 86_400))
-        prune_runs(road.home)
+        prune_runs(road.home, ())
         left = [path.name for path in road.home.data_dir.rglob("results/*")]
     assert left == ["fresh", "fresh"]
