@@ -104,8 +104,7 @@ class SugarCrm(SugarWriting):
             client_secret=client_secret,
         )
         self._site = wire.root.removesuffix("/rest")
-        modules = {**MODULES, **(objects or {})}
-        memory = SchemaMemory(session_dir, "sugarcrm", whose)
+        modules, memory = {**MODULES, **(objects or {})}, SchemaMemory(session_dir, "sugarcrm", whose)
         super().__init__(SugarApi(wire, session), modules, wishes, memory, daily, patience, sleep)
         self._contacts = OpportunityContacts(self._api, patience, sleep)
         self._members = ListMembers(self._api, page_rows, patience, sleep)
