@@ -62,9 +62,10 @@ def edit(
     moment = instance.clock.whole_second() if stamp is None else int(stamp)
 
     def write() -> None:
+        if instance.records.find(module, record_id) is None:
+            return  # deleted before the save came through: it fails for that colleague, and for nobody else
         _emails(instance, module, record_id, values)
-        row = instance.records.need(module, record_id)
-        instance.records.change(module, row, literals, ADMIN, moment, silent)
+        instance.records.change(module, instance.records.need(module, record_id), literals, ADMIN, moment, silent)
 
     _now_or_later(instance, delay_s, write)
     return DONE
@@ -94,7 +95,9 @@ def delete(instance: Instance, module: str, record_id: str, delay_s: float = 0.0
     stamp = instance.clock.whole_second()
 
     def write() -> None:
-        instance.records.set_deleted(module, instance.records.need(module, record_id), True, stamp)
+        row = instance.records.find(module, record_id)
+        if row is not None:
+            instance.records.set_deleted(module, row, True, stamp)
 
     _now_or_later(instance, delay_s, write)
     return DONE

@@ -172,6 +172,19 @@ def test_a_delayed_row_is_visible_only_later_with_its_early_stamp(start: Start) 
     assert client.found("Contacts", ALL)[0]["last_name"] == "later"
 
 
+def test_a_delayed_change_of_a_record_that_was_deleted_meanwhile_is_lost_with_it(start: Start) -> None:
+    """It fails for the colleague who saves, not for whoever asks next."""
+    client, control = start(clock_fixed=1767225600.0)
+    changed, gone, stays = (control.create("Contacts", {"last_name": name}) for name in ("changed", "gone", "stays"))
+    control.edit("Contacts", changed, {"last_name": "late", "email1": "late@example.com"}, delay_s=60)
+    control.delete("Contacts", gone, delay_s=60)
+    control.delete("Contacts", changed)
+    control.delete("Contacts", gone)
+    control.advance_clock(100)
+    assert client.ids("Contacts", ALL) == [stays]
+    assert "late" not in str(control.dump("Contacts"))
+
+
 PEOPLE = [
     {
         "id": "p1",
