@@ -49,14 +49,12 @@ def composite(visit: Visit, inner: DataCall) -> Response:
     if sum("/query" in str(part.get("url")) for part in parts) > MAX_QUERIES:
         raise ApiError("LIMIT_EXCEEDED", f"Operation limit exceeded: no more than {MAX_QUERIES} queries in one composite call")
     visit.summary.update(parts=len(parts))
-    database = visit.instance.database
-    database.execute("savepoint composite")
     answers: dict[str, tuple[int, Any]] = {}
-    results = [_referring(visit, inner, part, answers) for part in _alive(visit, parts)]
-    if document.get("allOrNone") and any(status >= 400 for status, _ in answers.values()):
-        database.execute("rollback to composite")
-        results = [one if one["httpStatusCode"] >= 400 else _undone(one) for one in results]
-    database.execute("release composite")
+    with visit.instance.records.all_or_none() as take_back:
+        results = [_referring(visit, inner, part, answers) for part in _alive(visit, parts)]
+        if document.get("allOrNone") and any(status >= 400 for status, _ in answers.values()):
+            take_back()
+            results = [one if one["httpStatusCode"] >= 400 else _undone(one) for one in results]
     return reply({"compositeResponse": results}, rows=len(results))
 
 
@@ -78,26 +76,29 @@ def _alive(visit: Visit, parts: list[Document]) -> list[Document]:
 def _referring(visit: Visit, inner: DataCall, part: Document, answers: dict[str, tuple[int, Any]]) -> Document:
     name = str(part.get("referenceId", ""))
     text = orjson.dumps({"url": part.get("url", ""), "body": part.get("body")}).decode()
-    broken = [ref for ref, _ in _REFERENCE.findall(text) if ref not in answers or answers[ref][0] >= 400]
-    if broken:
-        error = f"Invalid reference specified. No value for {broken[0]} found"
+    broken = next((ref for ref, path in _REFERENCE.findall(text) if _looked_up(answers, ref, path) is None), None)
+    if broken is not None:
+        error = f"Invalid reference specified. No value for {broken} found"
         body = [{"errorCode": "PROCESSING_HALTED", "message": error}]
         answers[name] = (400, body)
         return {"body": body, "httpHeaders": {}, "httpStatusCode": 400, "referenceId": name}
-    filled = orjson.loads(_REFERENCE.sub(lambda found: _looked_up(answers[found[1]][1], found[2]), text))
+    filled = orjson.loads(_REFERENCE.sub(lambda found: _looked_up(answers, found[1], found[2]) or "", text))
     headers = {str(key).lower(): str(value) for key, value in (part.get("httpHeaders") or {}).items()}
     status, content, extra = _part(visit, inner, str(part.get("method", "GET")), filled["url"], filled["body"], headers)
     answers[name] = (status, content)
     return {"body": content, "httpHeaders": extra, "httpStatusCode": status, "referenceId": name}
 
 
-def _looked_up(content: Any, path: str) -> str:
-    """A value of an earlier answer, as the inside of a JSON string."""
+def _looked_up(answers: dict[str, tuple[int, Any]], reference: str, path: str) -> str | None:
+    """A value of an earlier answer, as the inside of a JSON string; None when that failed or has no such value."""
+    status, content = answers.get(reference, (400, None))
+    if status >= 400:
+        return None
     for key, place in re.findall(r"\.(\w+)|\[(\d+)\]", path):
         try:
             content = content[int(place)] if place else content[key]
         except (KeyError, IndexError, TypeError):
-            raise ApiError("PROCESSING_HALTED", f"Invalid reference specified. No value for {path} found") from None
+            return None
     text = content if isinstance(content, str) else orjson.dumps(content).decode()
     return orjson.dumps(text).decode()[1:-1]
 

@@ -57,21 +57,16 @@ def _row(prefix: str, start: int, count: int) -> Iterator[str]:
             known = high
             head = numbered(prefix, high * 62**5)[:10]
             head_tail = long_id(head + "00000")[15:17]
-        last = _last_five(low)
+        top, rest = divmod(low, 3844)
+        first, second = divmod(top, 3844)
+        last = ALPHABET[first] + _PAIRS[second] + _PAIRS[rest]
         yield head + last + head_tail + _check(last)
 
 
-def _last_five(number: int) -> str:
-    number, e = divmod(number, 62)
-    number, d = divmod(number, 62)
-    number, c = divmod(number, 62)
-    a, b = divmod(number, 62)
-    return ALPHABET[a] + ALPHABET[b] + ALPHABET[c] + ALPHABET[d] + ALPHABET[e]
+_PAIRS = tuple(a + b for a in ALPHABET for b in ALPHABET)
+_CAPITAL = {letter: "A" <= letter <= "Z" for letter in ALPHABET}
 
 
 def _check(five: str) -> str:
-    bits = 0
-    for place, letter in enumerate(five):
-        if "A" <= letter <= "Z":
-            bits |= 1 << place
-    return _SUFFIX[bits]
+    a, b, c, d, e = map(_CAPITAL.__getitem__, five)
+    return _SUFFIX[a | b << 1 | c << 2 | d << 3 | e << 4]

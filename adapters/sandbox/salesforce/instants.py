@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 
 _INSTANT = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d)?)(?:\.\d+)?(Z|[+-]\d\d:?\d\d)?")
 
 
 def literal(seconds: float) -> str:
     """An instant as it is stored: `2026-01-02T03:04:05.000Z`. Text order is time order."""
-    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    days, second = divmod(int(seconds), 86_400)
+    return _day(days) + _clock(second)
+
+
+@lru_cache(maxsize=20_000)
+def _day(days: int) -> str:
+    return (date(1970, 1, 1) + timedelta(days=days)).isoformat()
+
+
+@lru_cache(maxsize=86_400)
+def _clock(second: int) -> str:
+    return f"T{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}.000Z"
 
 
 def spoken(stored: str) -> str:

@@ -177,16 +177,14 @@ def _run(visit: Visit, rows: list[Row], all_or_none: bool) -> Response:
     fault = visit.request.fault
     if fault is not None and fault.kind == "bulk_dies_after":
         rows = rows[: fault.parts]
-    database = visit.instance.database
-    database.execute("savepoint every_row")
     results: list[Document] = []
-    for row in rows:
-        try:
-            results.append(row())
-        except ApiError as error:
-            results.append({"success": False, "errors": [error.row()]})
-    if all_or_none and not all(one["success"] for one in results):
-        database.execute("rollback to every_row")
-        results = [{"success": False, "errors": [_ROLLED_BACK.row()]} if one["success"] else one for one in results]
-    database.execute("release every_row")
+    with visit.instance.records.all_or_none() as take_back:
+        for row in rows:
+            try:
+                results.append(row())
+            except ApiError as error:
+                results.append({"success": False, "errors": [error.row()]})
+        if all_or_none and not all(one["success"] for one in results):
+            take_back()
+            results = [{"success": False, "errors": [_ROLLED_BACK.row()]} if one["success"] else one for one in results]
     return reply(results, rows=sum(one["success"] for one in results))

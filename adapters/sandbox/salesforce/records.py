@@ -5,7 +5,8 @@ from __future__ import annotations
 import heapq
 import itertools
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from adapters.sandbox.clock import Clock
@@ -153,6 +154,23 @@ class Records:
         self.database.execute("begin")
         self.database.connection.executemany(sql, rows)
         self.database.execute("commit")
+        self.version += 1
+
+    @contextmanager
+    def all_or_none(self) -> Iterator[Callable[[], None]]:
+        """Whatever is written inside is taken back when the function that this gives is called, or when something breaks."""
+        name = f"level{next(self._order)}"
+        self.database.execute(f"savepoint {name}")
+        try:
+            yield lambda: self._take_back(name)
+        except BaseException:
+            self._take_back(name)
+            raise
+        finally:
+            self.database.execute(f"release {name}")
+
+    def _take_back(self, name: str) -> None:
+        self.database.execute(f"rollback to {name}")
         self.version += 1
 
     # -- late commits -------------------------------------------------------------------------------------------------

@@ -141,6 +141,9 @@ def test_parts_of_a_composite_call_refer_to_each_other(client: Client, control: 
     failed = client.good("POST", "composite", {"compositeRequest": parts("")})["compositeResponse"]
     assert [one["httpStatusCode"] for one in failed] == [400, 400, 400]
     assert [one["body"][0]["errorCode"] for one in failed] == ["REQUIRED_FIELD_MISSING", "PROCESSING_HALTED", "PROCESSING_HALTED"]
+    nowhere = [parts("Alone")[0], {"method": "GET", "url": f"{base}/sobjects/Account/@{{a.name}}", "referenceId": "n"}]
+    halted = client.good("POST", "composite", {"compositeRequest": nowhere})["compositeResponse"]
+    assert [one["httpStatusCode"] for one in halted] == [201, 400]
     before = control.count("Account")
     wrong = [parts("Undone")[0], {"method": "POST", "url": f"{base}/sobjects/Contact", "referenceId": "c", "body": {}}]
     undone = client.good("POST", "composite", {"allOrNone": True, "compositeRequest": wrong})["compositeResponse"]
