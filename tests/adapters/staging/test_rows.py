@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
+import duckdb
 import psycopg
+import pytest
 
 from adapters.staging import ParcelStore
 from adapters.staging.rows import Column, ParcelRows
@@ -50,3 +53,24 @@ def test_pull_2_the_binary_form_brings_what_csv_brings(tmp_path: Path, postgres_
         for one, other in (("as_csv", "as_binary"), ("as_binary", "as_csv")):
             assert connection.execute(f"SELECT * FROM {one} EXCEPT SELECT * FROM {other} LIMIT 1".encode()).fetchall() == []
         assert connection.execute("SELECT count(*) FROM as_binary").fetchone() == (_ROWS,)
+
+
+def test_a_reader_that_stops_half_way_leaves_nothing_at_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("adapters.staging.rows._SLICE_ROWS", 10_000)
+    store = ParcelStore(tmp_path)
+    ref = store.create("crm", Kind.CONTACT, "initial", ("a",), (), {})
+    with store.open(ref) as parcel:
+        parcel.execute("INSERT INTO raw SELECT repeat('a', 100) || i FROM range(60_000) AS r(i)")
+        parcel.feed()  # as a commit reads: one engine thread, and the next slice at work
+        rows = ParcelRows(parcel, (Column("a", "raw.a"),), "raw WHERE true", "raw.rowid")
+        before = threading.active_count()
+        chunks = rows.csv()
+        assert next(chunks)
+        assert threading.active_count() > before
+        chunks.close()
+        assert threading.active_count() == before
+        assert sum(chunk.count(b"\n") for chunk in rows.csv()) == 60_000
+        broken = ParcelRows(parcel, (Column("a", "error('no such value')"),), "raw WHERE true", "raw.rowid")
+        with pytest.raises(duckdb.InvalidInputException, match="no such value"):
+            list(broken.csv())
+        assert threading.active_count() == before
