@@ -45,6 +45,7 @@ format: $(STAMP) ## Let the formatter and the linter mend what they can
 bench: $(STAMP)  ## Measure speed, memory and pushes; writes bench/results/
 	@$(BIN)/python -m bench
 	@$(BIN)/python -m bench.pushing
+	@$(BIN)/python -m bench.idle
 
 $(VENV)/.docs: $(STAMP)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'

@@ -91,7 +91,7 @@ def process(arguments: Sequence[str], environment: dict[str, str]) -> Cost:
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:
         raise SystemExit(f"{' '.join(arguments)} ended with {child.returncode}: {trouble}")
-    return {"process": {"wall": time.perf_counter() - began, "cpu": used.ru_utime + used.ru_stime, "MB": used.ru_maxrss / 1024}}
+    return {"process": {"wall": time.perf_counter() - began, "cpu": used.ru_utime + used.ru_stime}}
 
 
 def phases(way: str, config: str, environment: dict[str, str]) -> Cost:
@@ -104,11 +104,11 @@ def phases(way: str, config: str, environment: dict[str, str]) -> Cost:
 
 
 def table(found: Sequence[dict[str, Any]]) -> str:
-    lines = [f"{'Market':12} {'way':36} {'wall s':>8} {'CPU s':>8} {'MB':>6}  CPU of its parts"]
+    lines = [f"{'Market':12} {'way':36} {'wall s':>8} {'CPU s':>8}  CPU of its parts"]
     for one in found:
         parts = ", ".join(f"{name} {spent['cpu']:.2f}" for name, spent in one.items() if isinstance(spent, dict) and name != "process")
         whole = one["process"]
-        lines.append(f"{one['backend']:12} {one['way']:36} {whole['wall']:>8.2f} {whole['cpu']:>8.2f} {whole['MB']:>6.0f}  {parts}")
+        lines.append(f"{one['backend']:12} {one['way']:36} {whole['wall']:>8.2f} {whole['cpu']:>8.2f}  {parts}")
     return "\n".join(lines)
 
 

@@ -12,8 +12,8 @@ _PLURALS = {"web activity": "web activities"}
 
 
 def measured_tables() -> str:
-    """The first sync, the core sync, the pushes; each with its table."""
-    return "\n".join([*_first_sync(_read("latest")), *_following(_read("following")), *_pushing(_read("pushing"))])
+    """The first sync, the core sync, the pushes, a run with nothing to do; each with its table."""
+    return "\n".join([*_first_sync(_read("latest")), *_following(_read("following")), *_pushing(_read("pushing")), *_idle(_read("idle"))])
 
 
 def _read(name: str) -> dict[str, Any]:
@@ -76,6 +76,26 @@ def _pushing(result: dict[str, Any]) -> list[str]:
     ]
     said = "Calls count everything: looking up before and reading back after included. The last table is a run that finds nothing ready."
     return ["## Pushes", "", said, "", *head, *rows, "", *idle, ""]
+
+
+def _idle(result: dict[str, Any]) -> list[str]:
+    head = ["| Market | how | wall clock | CPU | CPU of its parts |", "|---|---|--:|--:|---|"]
+    rows = [
+        f"| {_named(each['backend'])} | {each['way']} | {each['process']['wall']:.1f} s | {each['process']['cpu']:.1f} s"
+        + f" | {_parts(each)} |"
+        for each in result["idle"]
+    ]
+    return ["## A run with nothing to do", "", _IDLE, "", *head, *rows, ""]
+
+
+_IDLE = """A whole process of the time-sensitive flow, from its start to its end. By command line, where no Prefect server is named, it ends
+before a flow engine is loaded. Our work is everything from the lock to the pulse: may it run, does anything wait. The parts were
+measured in processes of their own, on a machine that was busy with other things: the wall clock is an upper bound, CPU is what counts."""
+
+
+def _parts(found: dict[str, Any]) -> str:
+    parts = {name: spent for name, spent in found.items() if isinstance(spent, dict) and name != "process"}
+    return ", ".join(f"{name} {spent['cpu'] * 1_000:.0f} ms" for name, spent in parts.items())
 
 
 def _named(backend: str) -> str:
