@@ -315,7 +315,7 @@ def test_every_mistake_is_named_at_once_with_its_place_and_near_names() -> None:
         "gate.max_held_share: has to be between 0 and 1",
         'stagging: is no setting; did you mean "staging"?',
         "staging.threads: has to be a whole number of threads, without quotes",
-        'connectors.acme.crm: has to be one of sugarcrm; did you mean "sugarcrm"?',
+        'connectors.acme.crm: has to be one of sugarcrm, salesforce; did you mean "sugarcrm"?',
         "connectors.acme.username: is missing: the syncing user.",
         "connectors.acme.url: plain http",
         'connectors.acme.pull.contact: is no setting; did you mean "contacts"?',
