@@ -1,7 +1,8 @@
 """`make bench`: every route over the same server and database, one after the other; a table, and bench/results/latest.json.
 
     rows:     --rows N (default 1,000,000) contacts of 43 columns, in pages of 2,000
-    routes:   ours → PostgreSQL and SQLite, at N and at N/5; the bare route; dlt with Arrow and merge (an environment of its own)
+    routes:   ours → PostgreSQL and SQLite, at N and at N/5; the same from a Salesforce by Bulk API 2.0; the bare route;
+              dlt with Arrow and merge (an environment of its own)
     nothing:  what a run with nothing to do costs
 
 Only ratios of one run mean anything: machines differ and are noisy.
@@ -32,14 +33,14 @@ _CONFIG = """data_dir = "{folder}/data"
 [market]
 url = "{market}"
 [connectors.bench]
-crm = "sugarcrm"
 url = "{server}"
-username = "bench"
-password = {{ env = "BENCH_PASSWORD" }}
+{who}
 page_rows = {page_rows}
 connections = 3
 pull = {{ leads = false, opportunities = false }}
 """
+_SUGARCRM = 'crm = "sugarcrm"\nusername = "bench"\npassword = { env = "BENCH_PASSWORD" }'
+_SALESFORCE = 'crm = "salesforce"\nclient_id = "bench"\nclient_secret = { env = "BENCH_PASSWORD" }'
 
 
 @dataclass
@@ -80,6 +81,10 @@ def main() -> None:
         with page_server(fifth) as server:
             outcomes.append(ours("ours → SQLite", server, Path(folder, "a"), f"sqlite:///{folder}/a/market.db", fifth))
             outcomes.append(ours("ours → PostgreSQL", server, Path(folder, "b"), new_database(postgres, "small"), fifth))
+        for rows in (fifth, options.rows):
+            with bulk_server(rows) as server:
+                market, place = new_database(postgres, f"bulk_{rows}"), Path(folder, f"bulk-{rows}")
+                outcomes.append(ours("Bulk 2.0 → PostgreSQL", server, place, market, rows, _SALESFORCE))
         with page_server(options.rows) as server:
             outcomes.append(bare(server, options.rows, new_database(postgres, "bare")))
             outcomes.append(ours("ours → PostgreSQL", server, Path(folder, "c"), new_database(postgres, "big"), options.rows))
@@ -99,7 +104,20 @@ def main() -> None:
 @contextmanager
 def page_server(rows: int) -> Iterator[str]:
     data, index = make_contacts(HERE / "data", rows)
-    process = subprocess.Popen([sys.executable, "-m", "bench.page_server", str(data), str(index)], stdout=subprocess.PIPE, text=True)
+    with _serving("bench.page_server", str(data), str(index)) as address:
+        yield address
+
+
+@contextmanager
+def bulk_server(rows: int) -> Iterator[str]:
+    """The same people at a Salesforce."""
+    with _serving("bench.bulk_server", str(rows)) as address:
+        yield address
+
+
+@contextmanager
+def _serving(*module: str) -> Iterator[str]:
+    process = subprocess.Popen([sys.executable, "-m", *module], stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         yield process.stdout.readline().strip()
@@ -108,10 +126,10 @@ def page_server(rows: int) -> Iterator[str]:
         process.wait()
 
 
-def ours(route: str, server: str, folder: Path, market: str, rows: int) -> Outcome:
+def ours(route: str, server: str, folder: Path, market: str, rows: int, who: str = _SUGARCRM) -> Outcome:
     folder.mkdir(parents=True)
     config = folder / "marketsync.toml"
-    config.write_text(_CONFIG.format(folder=folder, market=market, server=server, page_rows=PAGE_ROWS), encoding="utf-8")
+    config.write_text(_CONFIG.format(folder=folder, market=market, server=server, who=who, page_rows=PAGE_ROWS), encoding="utf-8")
     told = _child([sys.executable, "-m", "bench.ours", str(config), "bench"], BENCH_PASSWORD="not-a-secret")
     if told["rows"] != rows:
         raise SystemExit(f"{route}: {told['rows']:,} of {rows:,} rows arrived")
@@ -174,7 +192,7 @@ def compare(outcomes: list[Outcome], rows: int) -> dict[str, float]:
     for other in ("bare → PostgreSQL", "dlt → PostgreSQL"):
         if (other, rows) in found:
             ratios[f"ours / {other.split()[0]}, PostgreSQL, rows/s"] = round(postgres.rows_per_s / found[other, rows].rows_per_s, 2)
-    for route in ("ours → PostgreSQL", "ours → SQLite"):
+    for route in ("ours → PostgreSQL", "Bulk 2.0 → PostgreSQL", "ours → SQLite"):
         ratios[f"{route}: memory of {rows:,} rows / of {rows // 5:,}"] = round(
             found[route, rows].peak_mb / found[route, rows // 5].peak_mb, 2
         )

@@ -86,7 +86,7 @@ def make_contacts(folder: Path, rows: int) -> tuple[Path, Path]:
     place = 0
     with data.open("wb") as records, index.open("wb") as places:
         for number in range(rows):
-            record = orjson.dumps(_contact(number, rows, chance))
+            record = orjson.dumps(make_contact(number, rows, chance))
             places.write(struct.pack("<Q", place))
             records.write(record + b",")
             place += len(record) + 1
@@ -100,7 +100,7 @@ def contact_id(number: int, rows: int) -> str:
     return f"{whole[:8]}-{whole[8:]}-4000-8000-{number:012x}"
 
 
-def _contact(number: int, rows: int, chance: random.Random) -> dict[str, object]:
+def make_contact(number: int, rows: int, chance: random.Random) -> dict[str, object]:
     """One contact. One in fifty shares its address with its neighbour; one in thirty is opted out."""
     pick = chance.random
     words = [_WORDS[int(pick() * 16)] for _ in range(12)]

@@ -54,7 +54,9 @@ class Job:
     ending: Ending | None = None
 
 
-class _Error(msgspec.Struct, rename="camel"):
+class RowError(msgspec.Struct, rename="camel"):
+    """Why a row was refused."""
+
     status_code: str = ""
     message: str = ""
     fields: list[str] = []
@@ -65,7 +67,7 @@ class Result(msgspec.Struct):
 
     success: bool
     id: str | None = None
-    errors: list[_Error] = []
+    errors: list[RowError] = []
 
 
 def collections(jobs: Sequence[Job]) -> Iterator[list[Job]]:
@@ -104,7 +106,7 @@ def judge(job: Job, result: Result) -> bool:
     if result.success:
         job.ending = Ending(Outcome.ACCEPTED, crm_id=result.id or job.write.crm_id)
         return False
-    error = result.errors[0] if result.errors else _Error("UNKNOWN_EXCEPTION")
+    error = result.errors[0] if result.errors else RowError("UNKNOWN_EXCEPTION")
     said = f"{error.status_code}: {scrub(error.message)}"
     job.tries += 1
     if error.status_code in _AGAIN and job.tries < MOST_TRIES:

@@ -2,7 +2,8 @@
 
 What is made has our own key in an external id field, and is written by `upsert`: sent twice it is there once. What is changed is changed to
 the same twice. So a call that nobody knows the end of is sent again. Up to 200 records go in a collection, and up to five collections in
-one composite call. HTTP 200 says nothing of the rows: each has a result of its own.
+one composite call; thousands of one sort are uploaded as a table (`salesforce_ingest`). HTTP 200 says nothing of the rows: each has a
+result of its own.
 
 | what came back                                   | what follows                                                        |
 |--------------------------------------------------|---------------------------------------------------------------------|
@@ -26,6 +27,7 @@ from typing import Any
 import msgspec
 
 from adapters.crm.receipts import Ending
+from adapters.crm.salesforce_ingest import Ingest, uploads
 from adapters.crm.salesforce_parts import MOST_COLLECTIONS, Job, Result, Write, collections, judge
 from adapters.crm.salesforce_reading import SalesforceReading
 from adapters.crm.salesforce_session import SalesforceApi
@@ -60,6 +62,7 @@ class SalesforceWrites:
         self.key_field = key_field
         self.patience = patience
         self.sleep = sleep
+        self.ingest = Ingest(api, key_field, sleep)
 
     def perform(self, writes: Sequence[Write]) -> list[Ending]:
         """One ending per write, in the same order. Raises what time does not cure; what it may cure is postponed."""
@@ -87,6 +90,10 @@ class _Performance:
     def run(self) -> None:
         try:
             self._take_those_there([job for job in self._jobs if job.write.doubtful])
+            for group in list(uploads([job for job in self._jobs if job.ending is None])):
+                for job, result in self._writes.ingest.results(group):
+                    self._went_well = True
+                    judge(job, result)
             chunks = list(collections([job for job in self._jobs if job.ending is None]))
             for first in range(0, len(chunks), MOST_COLLECTIONS):
                 self._send(chunks[first : first + MOST_COLLECTIONS])

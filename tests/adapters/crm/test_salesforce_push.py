@@ -201,3 +201,22 @@ def test_sink_1_native_activities_are_completed_tasks_of_the_person(open_bench: 
         tasks = [row for row in bench.control.dump("Task", deleted=False) if row["Mkt_Id__c"]]
         assert len(tasks) == len(kinds)
         assert {(row["Status"], row["WhoId"]) for row in tasks} == {("Completed", "c1")}
+
+
+def test_push_4_thousands_of_rows_are_uploaded_as_a_table_and_each_has_its_result(open_bench: OpenBench) -> None:
+    """Bulk API 2.0: results come in another order, and `#N/A` empties a field."""
+    with open_bench() as bench:
+        assert isinstance(bench, SalesforceBench)
+        crm = bench.adapter()
+        sent = [newcomer(f"New{number}") for number in range(2_500)]
+        sent[7] = newcomer("X" * 81)
+        bench.control.reset_calls()
+        told = crm.send(Kind.NEW_LEAD, sent)
+        assert bench.control.http_calls() < 20
+        assert len(bench.control.calls(method="PUT", path_part="jobs/ingest")) == 1
+        assert [(one.outbox_id, one.version) for one in told] == [(row.outbox_id, row.version) for row in sent]
+        refused = [number for number, one in enumerate(told) if one.outcome is Outcome.REFUSED]
+        assert refused == [7] and "STRING_TOO_LONG" in told[7].said
+        assert sorted(bench.landed(Kind.NEW_LEAD)) == sorted(row.push_key for number, row in enumerate(sent) if number != 7)
+        stored = {row["Id"]: row for row in bench.control.dump("Lead", deleted=False)}
+        assert all(stored[one.remote_id]["LastName"] == f"New{number}" for number, one in enumerate(told) if number != 7)
