@@ -31,10 +31,10 @@ def _first_sync(result: dict[str, Any]) -> list[str]:
     head = ["| route | contacts | rows per second | most memory | seconds |", "|---|--:|--:|--:|---|"]
     ratios = [f"| {name.replace('ours', 'marketsync')} | {ratio:.2f} |" for name, ratio in result["ratios"].items()]
     beside = ["| side by side | ratio |", "|---|--:|", *ratios]
-    return ["## The first sync", "", _FIRST, "", *head, *rows, "", *beside, "", *_idle(result), ""]
+    return ["## The first sync", "", _FIRST, "", *head, *rows, "", *beside, "", *_idle_core(result), ""]
 
 
-def _idle(result: dict[str, Any]) -> list[str]:
+def _idle_core(result: dict[str, Any]) -> list[str]:
     found = [each["seconds"]["all"] for each in result["outcomes"] if _NOTHING in each["route"]]
     text = "`marketsync run core` took {:.1f} s from the command line to its end when nothing had changed: nearly all of it is starting up."
     return [text.format(seconds) for seconds in found]

@@ -96,6 +96,7 @@ def _write(home: Installation, run: RunRef, parcel: Parcel, tx: Commit, at: date
     tx.put_links(load.links())
     if kind in PEOPLE:
         tx.merge_people(load.absorbed())
+        tx.tell_other_crms(_pushing_opt_outs(home, run.connector))
     if kind.is_custom or "left_scope" in FIXED_COLUMNS.get(kind.table, ()):
         tx.update(kind.table, following.returned_rows(parcel, kind.key))
     tx.note_removals(following.gone(parcel))
@@ -110,6 +111,12 @@ def _write(home: Installation, run: RunRef, parcel: Parcel, tx: Commit, at: date
     counts = _counts(parcel, released, newly_held)
     tx.finish(counts)
     return counts
+
+
+def _pushing_opt_outs(home: Installation, besides: str) -> frozenset[str]:
+    """The connectors, besides this one, whose CRMs are told of opt-outs."""
+    others = (each for each in home.settings.connectors.values() if each.name != besides)
+    return frozenset(each.name for each in others if Kind.OPT_OUT in each.push.kinds())
 
 
 def _opt_out_held(parcel: Parcel, stamp: export.Stamp, tx: Commit) -> None:

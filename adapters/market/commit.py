@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
@@ -27,6 +27,7 @@ from adapters.market.removals import CHANGES, note_removals
 from adapters.market.schema_books import consent_ledger, cursors, key_sequences, outbox, parcels
 from adapters.market.schema_custom import table_of
 from adapters.market.scope import leave_scope
+from adapters.market.unsubscribing import last_entry, queue_elsewhere
 from adapters.market.waiting import link_waiting
 from adapters.market.watch import guard_addresses
 from sync.records import CommitCounts, Cursor, Kind, ParcelRef, Removal, Rows
@@ -54,6 +55,7 @@ class Commit:
         found = connection.execute(select(parcels.c.parcel_id).where(parcels.c.parcel_id == parcel.parcel_id)).first()
         self.already_committed = found is not None
         self.mark = commit_mark(connection)
+        self._ledger_before = last_entry(connection)
         self.finished = False
         self.abandoned = False
 
@@ -102,6 +104,11 @@ class Commit:
     def put_members(self, rows: Rows) -> int:
         """Changes members of marketing lists by (list_id, kind, crm_id); the rows' other columns are overwritten. → how many differed."""
         return put_members(self._open(), rows) if rows.count else 0
+
+    def tell_other_crms(self, connectors: Collection[str]) -> int:
+        """CONSENT-8: whom this commit has put out is to be put out in the CRMs of these connectors too, after the links are put. → how many
+        rows wait for that."""
+        return queue_elsewhere(self._open(), self._ledger_before, connectors, self._now) if connectors else 0
 
     def append(self, table: str, rows: Rows) -> int:
         """Adds entries to consent_ledger or outbox. → how many."""

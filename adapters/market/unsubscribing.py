@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, exists, func, insert, null, or_, select, true, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, exists, func, insert, null, or_, select, true, update
 
 from adapters.market.consent_facts import ACKNOWLEDGED, OPT_OUT, PEOPLES_KINDS
 from adapters.market.schema import contacts
-from adapters.market.schema_books import crm_links, outbox
+from adapters.market.schema_books import consent_ledger, crm_links, outbox
 from adapters.market.watch import LedgerEntry, Watched, put_on_watch, write_entries
 from sync.address import address_key
 from sync.errors import ConfigError
@@ -99,7 +99,23 @@ def queue_for_others(connection: Connection, person: int, now: datetime) -> int:
     return _queue_missing(connection, [person], push, now, crm_links.c.crm_opt_out.is_not(true())) if push else 0
 
 
-def _queue_missing(connection: Connection, people: Sequence[int], push: Collection[str], now: datetime, *which: ColumnElement[bool]) -> int:
+def last_entry(connection: Connection) -> int:
+    """The ledger's newest entry; 0: it has none."""
+    return int(connection.execute(select(func.max(consent_ledger.c.entry_id))).scalar() or 0)
+
+
+def queue_elsewhere(connection: Connection, since: int, push: Collection[str], now: datetime) -> int:
+    """CONSENT-3, CONSENT-8: whom a CRM has put out in the ledger's entries after `since` is out in the others as well, in every record that
+    does not say so already. → how many rows of the outbox are new."""
+    stands_for = func.coalesce(contacts.c.merged_into, contacts.c.contact_id)
+    said = select(stands_for).join_from(consent_ledger, contacts, contacts.c.contact_id == consent_ledger.c.contact_id)
+    people = said.where(consent_ledger.c.entry_id > since, consent_ledger.c.new, consent_ledger.c.old.is_not(true()), contacts.c.opt_out)
+    return _queue_missing(connection, people, push, now, crm_links.c.crm_opt_out.is_not(true()))
+
+
+def _queue_missing(
+    connection: Connection, people: Sequence[int] | Select[tuple[int]], push: Collection[str], now: datetime, *which: ColumnElement[bool]
+) -> int:
     """A converted lead is not written: its contact is (PUSH-7)."""
     link, contact = crm_links, crm_links.alias("contact")
     is_contact = and_(
