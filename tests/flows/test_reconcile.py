@@ -12,13 +12,13 @@ import pytest
 from prefect.client.schemas.objects import State
 
 from adapters.market.books import Run
+from adapters.market.engine import hold_lock
 from adapters.sandbox.sugarcrm import RunningSandbox
 from flows.reconcile import reconciliation
 from sync.errors import AlreadyRunning, ConfigError, DeletionHeld, GateRejected
 from sync.records import Kind
 from tasks.operate import lock_name
 from tasks.reconciled import RECONCILIATION_FLOW, compared_of
-from tasks.runs import hold_lock
 from tasks.wiring import now
 from tests.flows.command import run, typed
 from tests.flows.place import PASSWORD, PASSWORD_VARIABLE, sandbox
