@@ -110,13 +110,13 @@ class _Bars:
                 self._show(step)
 
     def _show(self, step: Step) -> None:
-        name = Kind(step.kind).plural
+        name, place = Kind(step.kind).plural, Kind(step.kind).place
         if step.kind not in self._of:
-            self._of[step.kind] = self._bars.add_task(name, total=step.total, doing="", place=Kind(step.kind).place)
+            self._of[step.kind] = self._bars.add_task(name, total=step.total, doing="", place=place)
         bar = self._of[step.kind]
         if self._doing.get(step.kind) != step.verb:
             self._doing[step.kind] = step.verb
-            self._bars.reset(bar, total=step.total, doing=_DOING.get(step.verb, step.verb))
+            self._bars.reset(bar, total=step.total, doing=_DOING.get(step.verb, step.verb), place=place)  # it forgets all fields
         last = step.ended and step.verb in _LAST
         word = _DONE[step.verb] if last else _waiting(step)
         self._bars.update(bar, completed=step.done, total=_total(step), doing=word)

@@ -144,14 +144,23 @@ def test_consent_10_several_leads_of_a_contact_in_one_batch_are_decided_in_turn(
 ) -> None:
     """MATCH-9: whichever came first, and whatever the other said."""
     bring(road, Kind.CONTACT, contact("c1", email="ann@x.test"))
-    before = [lead("l1", converted_to="c1", out=first[0]), lead("l2", converted_to="c1", out=second[0])]
+    hers: dict[str, Any] = {"email": "ann@x.test", "converted_to": "c1"}
+    before = [lead("l1", **hers, out=first[0]), lead("l2", **hers, out=second[0])]
     for each in before:
         bring(road, Kind.LEAD, each)
     told = len(words(road, "c1"))
-    after = [(lead("l1", converted_to="c1", out=first[1]), order[0]), (lead("l2", converted_to="c1", out=second[1]), order[1])]
+    after = [(lead("l1", **hers, out=first[1]), order[0]), (lead("l2", **hers, out=second[1]), order[1])]
     bring(road, Kind.LEAD, *({**each, "modified": modified} for each, modified in after))
     assert out(road, "c1") is says
     assert [entry[:2] for entry in words(road, "c1")[told:]] == entries
+
+
+def test_consent_10_who_may_be_mailed_at_another_address_has_not_re_subscribed(road: PullRoad) -> None:
+    """CONSENT-4: the lead takes back what it said, and under an address that is not the one that the person is mailed at."""
+    bring(road, Kind.CONTACT, contact("c1", email="ann@x.test"))
+    bring(road, Kind.LEAD, lead("l1", email="ann@home.test", converted_to="c1", out=True))
+    bring(road, Kind.LEAD, lead("l1", email="ann@home.test", converted_to="c1", out=False, modified=2))
+    assert out(road, "c1")
 
 
 def test_consent_10_a_lead_that_joins_another_row_brings_its_opt_out(road: PullRoad) -> None:

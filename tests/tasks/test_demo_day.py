@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-import tasks.wiring
+from adapters.crm import ADAPTERS
 from adapters.http import Patience
 from adapters.sandbox.sugarcrm import Hook, storm
 from sync.demo_day import RIVAL, Day, Recipient, make_day
@@ -47,8 +47,8 @@ UNSETTLED = """
 @contextmanager
 def stormy_road(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PushRoad]:
     """Pauses between attempts take no time."""
-    sugar = partial(tasks.wiring.ADAPTERS["sugarcrm"], patience=Patience(attempts=4), sleep=lambda seconds: None)
-    monkeypatch.setitem(tasks.wiring.ADAPTERS, "sugarcrm", sugar)
+    sugar = partial(ADAPTERS["sugarcrm"], patience=Patience(attempts=4), sleep=lambda seconds: None)
+    monkeypatch.setitem(ADAPTERS, "sugarcrm", sugar)
     url = f"sqlite:///{folder / 'market.db'}"
     with push_road(folder, url, leads=30, contacts=60) as road:
         road.control.set_hooks(Hook("Leads", field="account_name", matches=RIVAL, refuse="No rivals"))
