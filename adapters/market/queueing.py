@@ -49,14 +49,18 @@ def queue(connection: Connection, rows: Sequence[Queued], now: datetime) -> int:
     return _execute(connection, _merged(connection, changing), now, changes=True) + _execute(connection, once, now, changes=False)
 
 
+def _is_counted(row: Queued) -> bool:
+    """A campaign's counters: its subject is the campaign, and no event."""
+    return row.kind in (Kind.OPENED, Kind.CLICKED) and row.contact_id == 0
+
+
 def _changes(row: Queued) -> bool:
-    counters = row.kind in (Kind.OPENED, Kind.CLICKED) and row.contact_id == 0
-    return counters or row.kind in (Kind.SCORE, Kind.SENT, Kind.VISIT, Kind.REGISTRATION, Kind.UPDATE)
+    return _is_counted(row) or row.kind in (Kind.SCORE, Kind.SENT, Kind.VISIT, Kind.REGISTRATION, Kind.UPDATE)
 
 
 def _execute(connection: Connection, rows: Iterable[Queued], now: datetime, *, changes: bool) -> int:
     rows = tuple(rows)
-    keys = PushKeys(connection, ((row.kind, row.subject_id) for row in rows))
+    keys = PushKeys(connection, ((row.kind, row.subject_id) for row in rows if not _is_counted(row)))
     values = [_values(row, keys, now) for row in rows]
     if not values:
         return 0
@@ -79,7 +83,7 @@ def _values(row: Queued, keys: PushKeys, now: datetime) -> dict[str, Any]:
         "crm_kind": "",
         "crm_id": "",
         "value": row.value,
-        "push_key": keys.of(row.connector, row.kind, row.subject_id),
+        "push_key": keys.of(row.connector, row.kind, 0 if _is_counted(row) else row.subject_id),
         "created_at": now,
     }
 
