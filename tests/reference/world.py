@@ -274,6 +274,19 @@ class World:
             if person["merged_into"] == loser:
                 person["merged_into"] = winner
         gone |= {"merged_into": winner, "deleted": True, "updated": clock}
+        self._tell_the_others(winner)
+
+    def _tell_the_others(self, row: int) -> None:
+        """CONSENT-8: where the CRM is told that somebody is out, their other records that do not say so are told as well. A converted lead
+        is not written, its contact is (PUSH-7)."""
+        theirs = [name for name, link in self.links.items() if link.row == row and name[0] in ("lead", "contact")]
+        if not self.people[row]["out"] or not any(name in self.queued for name in theirs):
+            return
+        for name in theirs:
+            link = self.links[name]
+            is_converted = name[0] == "lead" and ("contact", link.converted_to) in theirs
+            if name not in self.queued and link.base is not True and not is_converted:
+                self.queued.append(name)
 
     # -- references ---------------------------------------------------------------------------------------------------
 
