@@ -6,11 +6,14 @@ from sqlalchemy.dialects import postgresql
 
 from adapters.market.engine import metadata  # there every module of the schema is loaded
 
+_FIRST = ("users", "accounts", "contacts", "opportunities")
+
 
 def market_tables() -> str:
-    """Markdown: one table per table, the main ones first."""
+    """Markdown: one table per table, the main ones first, the others by name: in whatever order the schema was loaded."""
     parts: list[str] = []
-    for table in metadata.tables.values():
+    others = sorted(metadata.tables.keys() - set(_FIRST))
+    for table in (metadata.tables[name] for name in (*_FIRST, *others)):
         parts += [f"### {table.name}", "", table.comment or "", "", "| column | type | what it holds |", "|---|---|---|"]
         for column in table.columns:
             key = " (**key**)" if column.primary_key else ""
