@@ -115,7 +115,7 @@ def test_push_6_after_scores_to_a_hundred_people_the_next_core_cycle_has_nothing
 
 
 def test_push_es_a_thousand_sent_emails_take_at_most_twenty_five_calls(tmp_path: Path, market_url: str) -> None:
-    """From collecting to settling, with the question what the CRM takes."""
+    """PUSH-ES: from collecting to settling, with the question what the CRM takes."""
     with push_road(tmp_path, market_url) as road:
         recorder = Recorder(road.core.road.config)
         recorder.campaigns({"campaign_key": "spring", "name": "Spring", "subject": "News", "from_address": "us@example.com"})

@@ -168,7 +168,7 @@ def test_consent_8_an_unsubscribe_in_market_reaches_both(both: Both) -> None:
 
 
 def test_push_t_a_task_goes_to_the_crm_that_it_is_for(both: Both) -> None:
-    """CONN-1."""
+    """CONN-1, PUSH-T."""
     person = both.row(ANN)["contact_id"]
     for connector in (SUGAR, SALES):
         Marketing(installation(both.config).market, connector).task(person, f"Call, says {connector}")

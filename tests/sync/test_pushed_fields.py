@@ -23,7 +23,7 @@ def test_push_l_a_new_lead_carries_every_mapped_value_that_there_is() -> None:
 
 
 def test_push_r_a_record_update_carries_only_what_changed_and_empties_what_was_emptied() -> None:
-    """An address is replaced, and never taken away."""
+    """PUSH-R: an address is replaced, and never taken away."""
     update = {"title": None, "phone": "1", "email": None, "no_such_column": "x"}
     assert outgoing_fields(Kind.CONTACT, SUGARCRM, update, creates=False) == {"fields": {"title": None, "phone_work": "1"}}
     assert outgoing_fields(Kind.CONTACT, SUGARCRM, {"email": "b@x.test"}, creates=False) == {"fields": {}, "address": "b@x.test"}

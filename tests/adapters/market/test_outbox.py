@@ -113,7 +113,7 @@ def test_push_es_a_sent_email_goes_out_once_its_delivery_is_known(market: Market
 
 
 def test_push_eo_opened_and_clicked_emails_are_activities_or_counters_of_their_campaign(market: Market) -> None:
-    """PUSH-EC, SINK-1: total and distinct people; whose rows the counters are does not matter."""
+    """PUSH-EO, PUSH-EC, SINK-1: total and distinct people; whose rows the counters are does not matter."""
     known(market)
     campaign(market)
     send(market)
@@ -143,6 +143,7 @@ def test_push_w_a_visit_brings_its_pages(market: Market) -> None:
 
 
 def test_push_p_and_push_v_completions_and_registrations_name_their_page_and_event(market: Market) -> None:
+    """PUSH-P, PUSH-V."""
     known(market)
     say(market, "landing_pages", page_id=2, page_key="k", name="Whitepaper", url="/w")
     say(market, "completions", completion_id=6, event_id="c", page_id=2, contact_id=1, form="f", completed_at=AT, answers='{"size": "5"}')

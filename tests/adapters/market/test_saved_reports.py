@@ -262,7 +262,7 @@ def test_report_1_what_people_did_is_counted_listed_and_never_deleted(market: Ma
 
 
 def test_cust_2_a_custom_object_is_asked_about_listed_and_deleted_by(market: Market) -> None:
-    """DEL-3, DEL-4, REPORT-1."""
+    """CUST-2, DEL-3, DEL-4, REPORT-1."""
     make_columns(market)
     put(market, "contacts", person(1), person(2))
     rows = [(1, 1, "active", 30), (2, 1, "ended", 30), (3, 2, "active", 90), (4, None, "active", -1)]
