@@ -32,7 +32,7 @@ def loaded_by(config: str, *words: str) -> tuple[int, str, set[str]]:
 def traces(road: PushRoad) -> tuple[int, int, int]:
     """Runs in Market, calls of the CRM, folders of runs."""
     home = road.core.road.home
-    return len(home.market.runs.list()), road.control.call_count(), len(list((home.data_dir / "runs").iterdir()))
+    return len(home.market.runs.list()), road.control.call_count(), len(list(home.data_dir.glob("runs/*")))
 
 
 def test_a_push_run_by_command_with_nothing_to_do_loads_no_engine_and_leaves_a_pulse_and_no_trace_in_market_flow_4(
