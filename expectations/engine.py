@@ -1,4 +1,5 @@
-"""Great Expectations at work: questions in, counts out. Nothing of it leaves this module, and nothing is written anywhere.
+"""Great Expectations at work: questions in, counts out. Nothing of it leaves this module but its own page as text, for whoever wants
+it, and nothing is written anywhere.
 
 It takes about three seconds to import, so that happens only when there is something to ask. Each call has a context and a cursor of
 its own, so several threads may ask at once.
@@ -13,13 +14,14 @@ import re
 import sys
 import threading
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
 import duckdb
 
+from expectations import data_docs
 from expectations.rules import Expectation
 
 _RULE = "rule"
@@ -40,8 +42,13 @@ class Outcome:
     note: str = ""
 
 
-def evaluate(con: duckdb.DuckDBPyConnection, expectations: Mapping[str, Expectation]) -> dict[str, Outcome]:
-    """Asks all expectations about the view `staged`; one outcome per name. Temporary views of `con` are not seen."""
+def evaluate(
+    con: duckdb.DuckDBPyConnection, expectations: Mapping[str, Expectation], keep_page: Callable[[str], None] | None = None
+) -> dict[str, Outcome]:
+    """Asks all expectations about the view `staged`; one outcome per name. Temporary views of `con` are not seen.
+
+    `keep_page` is given the page of Data Docs; an expectation that could not be built is not on it.
+    """
     gx = _great_expectations()
     # Its log lines repeat failed SQL with the values in it.
     logging.getLogger("great_expectations").setLevel(logging.CRITICAL)
@@ -51,6 +58,8 @@ def evaluate(con: duckdb.DuckDBPyConnection, expectations: Mapping[str, Expectat
         batch = _batch(gx, cursor)
         suite = gx.ExpectationSuite(name="parcel", expectations=list(built.values()))
         report = batch.validate(suite, result_format=_RESULT_FORMAT)
+        if keep_page is not None:
+            keep_page(data_docs.page(report))
         outcomes.update({result.expectation_config.meta[_RULE]: _outcome(result) for result in report.results})
     except (gx.exceptions.GreatExpectationsError, gx.datasource.fluent.interfaces.TestConnectionError) as error:
         # Not one expectation could be asked. That is an answer too: every check has failed (GATE-4).

@@ -6,7 +6,7 @@ parcel ──▶ measure (DuckDB) ────────────▶ counts
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import duckdb
 
@@ -21,15 +21,20 @@ from sync.gate import BatchContext, CheckResult, Hold, Status, Verdict, held_sha
 _NOTHING = Outcome(0)
 
 
-def run_gate(con: duckdb.DuckDBPyConnection, context: BatchContext, rules: Sequence[CheckRule] | None = None) -> Verdict:
+def run_gate(
+    con: duckdb.DuckDBPyConnection,
+    context: BatchContext,
+    rules: Sequence[CheckRule] | None = None,
+    keep_page: Callable[[str], None] | None = None,
+) -> Verdict:
     """The verdict on the parcel that `con` has open. Reads only, and never raises because of what stands in the batch.
 
     `rules` defaults to the table of rules for the kind. The parcel's last transaction must be committed: the check reads through a
-    cursor of its own.
+    cursor of its own. `keep_page` is given Great Expectations' own page, unless there was nothing to ask.
     """
     rules = rules_for(context.kind, context.columns) if rules is None else rules
     measured = measure.measure(con, context, rules, mandatory(context.kind))
-    outcomes = _ask(con, context, rules, measured)
+    outcomes = _ask(con, context, rules, measured, keep_page)
     checks = [_row_result(con, rule, measured, outcomes[rule.name]) for rule in rules]
     can_hold = "crm_id" in measured.columns  # else the batch is rejected for that, and there is nothing to name a row by
     holds = tuple(_hold(rule) for rule, check in zip(rules, checks, strict=True) if can_hold and check.status is Status.HELD)
@@ -52,13 +57,19 @@ def run_gate(con: duckdb.DuckDBPyConnection, context: BatchContext, rules: Seque
     )
 
 
-def _ask(con: duckdb.DuckDBPyConnection, context: BatchContext, rules: Sequence[CheckRule], measured: Measured) -> Mapping[str, Outcome]:
+def _ask(
+    con: duckdb.DuckDBPyConnection,
+    context: BatchContext,
+    rules: Sequence[CheckRule],
+    measured: Measured,
+    keep_page: Callable[[str], None] | None,
+) -> Mapping[str, Outcome]:
     """Great Expectations' counts by rule. With no rows there is nothing to ask, and its import is saved."""
     questions: dict[str, Expectation] = {rule.name: rule.expectation for rule in rules}
     questions |= {f"column_gone:{name}": column_gone(name, measured.columns) for name in mandatory(context.kind)}
     blanking = blanking_expectation(context, measured.blanks)
     questions |= {"mass_blanking": blanking} if blanking else {}
-    answers = {} if measured.staged_rows == 0 else evaluate(con, questions)
+    answers = {} if measured.staged_rows == 0 else evaluate(con, questions, keep_page)
     missing = _NOTHING if measured.staged_rows == 0 else Outcome(None, "no result")
     return {"mass_blanking": _NOTHING} | {name: answers.get(name, missing) for name in questions}
 

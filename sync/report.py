@@ -33,7 +33,11 @@ class HeldRow:
 
 @dataclass(frozen=True, slots=True)
 class ParcelReport:
-    """One batch of one kind. `held` may be only the first of the `counts.held` rows. `seconds`: time by step, in the order done."""
+    """One batch of one kind.
+
+    `held` may be only the first of the `counts.held` rows. `seconds`: time by step, in the order done.
+    `data_docs`: the files with Great Expectations' own pages, beside the report.
+    """
 
     kind: Kind
     parcel_id: str
@@ -45,6 +49,7 @@ class ParcelReport:
     findings: tuple[Finding, ...] = ()
     seconds: Mapping[str, float] | None = None
     rows_per_s: float | None = None
+    data_docs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +253,7 @@ def _parcel(found: dict[str, Any]) -> ParcelReport:
             "rejected_because": tuple(found["rejected_because"]),
             "held": tuple(HeldRow(**row) for row in found["held"]),
             "findings": _findings(found["findings"]),
+            "data_docs": tuple(found.get("data_docs", ())),
         }
     )
 

@@ -38,6 +38,7 @@ def _one(same: Sequence[ParcelReport]) -> ParcelReport:
         tuple(dict.fromkeys(reason for part in same for reason in part.rejected_because)),
         tuple(row for part in same for row in part.held),
         tuple(finding for part in same for finding in part.findings),
+        data_docs=tuple(file for part in same for file in part.data_docs),
     )
 
 

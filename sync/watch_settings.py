@@ -26,6 +26,13 @@ class ReportSettings:
             minimum=1,
         ),
     )
+    data_docs: bool = field(
+        default=False,
+        metadata=_doc(
+            "Keep Great Expectations' own page of each checked batch (Data Docs) beside the report, which links to it. Its looks come from "
+            "the internet: a browser without gets bare tables. The report itself never needs it."
+        ),
+    )
     url: str | None = field(
         default=None,
         metadata=_doc(

@@ -8,6 +8,7 @@ from prefect import task
 
 from adapters.staging import Parcel, holding, planning
 from expectations.rules import CheckRule
+from sync.disk import disk_errors
 from sync.gate import BatchContext, Verdict
 from sync.records import CommitCounts, ParcelRef, RunRef
 from sync.report import HeldRow, parcel_report, shorten
@@ -39,7 +40,8 @@ def judge_parcel(run: RunRef, parcel: Parcel, context: BatchContext, rules: Sequ
     """The same by other rules than the kind's own; None: its own."""
     from expectations.gate import run_gate  # the import costs seconds, and only a batch needs it
 
-    verdict = run_gate(parcel.con, context, rules)
+    docs = _DataDocs(run, parcel.ref) if installation(run.config).settings.reports.data_docs else None
+    verdict = run_gate(parcel.con, context, rules, docs)
     held = holding.set_aside(parcel, verdict.held_query)
     rows = tuple(
         HeldRow(crm_id or "", rule, reason, column or "", shorten(value))
@@ -49,8 +51,22 @@ def judge_parcel(run: RunRef, parcel: Parcel, context: BatchContext, rules: Sequ
     state = "checked" if verdict.passed else REJECTED
     if not verdict.passed:
         parcel.tell("state", REJECTED)  # should the run die now, the next one reads afresh all the same
-    keep_part(run, parcel_report(verdict, counts, state=state, held=rows))
+    keep_part(run, parcel_report(verdict, counts, state=state, held=rows, data_docs=docs.files if docs else ()))
     return verdict
+
+
+class _DataDocs:
+    """Keeps Great Expectations' page beside the run's report. `files`: its name, once there is one."""
+
+    def __init__(self, run: RunRef, ref: ParcelRef) -> None:
+        self._page = report_path(run).with_name(f"data-docs-{ref.kind}-{ref.parcel_id}.html")
+        self.files: tuple[str, ...] = ()
+
+    def __call__(self, page: str) -> None:
+        with disk_errors(f"Data Docs {self._page}"):
+            self._page.parent.mkdir(parents=True, exist_ok=True)
+            self._page.write_text(page, encoding="utf-8")
+        self.files = (self._page.name,)
 
 
 def _context(run: RunRef, parcel: Parcel) -> BatchContext:

@@ -24,10 +24,13 @@ from sync.errors import ConfigError
 
 HOST = "127.0.0.1"
 AUTH_VARIABLE = "PREFECT_SERVER_API_AUTH_STRING"
-_PAGES = re.compile(r"/([A-Za-z0-9][A-Za-z0-9._-]{0,127}/)?(index\.html|report\.json)?")
+_PAGES = re.compile(r"/([A-Za-z0-9][A-Za-z0-9._-]{0,127}/)?([A-Za-z0-9][A-Za-z0-9._-]{0,255}\.html|report\.json)?")
+_DATA_DOCS = re.compile(r"/[^/]+/data-docs-[^/]+\.html")
 _NAMES = re.compile(r"(127\.0\.0\.1|localhost)(:\d+)?")
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+_DATA_DOCS_POLICY = "sandbox allow-scripts; default-src https: data: 'unsafe-inline'"
+"""Great Expectations' pages take their looks from the internet; as nobody's page they can read no other page here."""
 _HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
@@ -35,7 +38,7 @@ _HEADERS = {
 
 
 class Pages(SimpleHTTPRequestHandler):
-    """The list of runs, and each run's page and data."""
+    """The list of runs with its days, the checks, the overview, and each run's pages and data."""
 
     def send_head(self) -> BytesIO | BinaryIO | None:
         """What GET and HEAD begin with."""
@@ -52,6 +55,8 @@ class Pages(SimpleHTTPRequestHandler):
 
     def end_headers(self) -> None:
         """With what keeps a page to itself."""
+        docs = _DATA_DOCS.fullmatch(getattr(self, "path", ""))
+        self.send_header("Content-Security-Policy", _DATA_DOCS_POLICY if docs else _POLICY)
         for name, value in _HEADERS.items():
             self.send_header(name, value)
         super().end_headers()

@@ -17,6 +17,9 @@ from tasks.report_server import AUTH_VARIABLE, reports_shown
 def port(tmp_path: Path) -> Iterator[int]:
     reports = tmp_path / "data" / "reports"
     (reports / "run-1").mkdir(parents=True)
+    (reports / "days").mkdir()
+    for page in ("overview", "checks", "days/2026-11-28", "run-1/data-docs-contact-acme"):
+        (reports / f"{page}.html").write_text(page)
     (reports / "index.html").write_text("all runs")
     (reports / "run-1" / "index.html").write_text("one run")
     (reports / "index.jsonl").write_text("{}")
@@ -30,7 +33,8 @@ def asked(port: int, path: str, **headers: str) -> tuple[int, str]:
     try:
         connection.request("GET", path, headers=headers)
         answer = connection.getresponse()
-        assert "default-src 'none'" in (answer.getheader("Content-Security-Policy") or "")
+        policy = answer.getheader("Content-Security-Policy") or ""
+        assert ("sandbox allow-scripts;" if "data-docs" in path else "default-src 'none'") in policy
         return answer.status, answer.read().decode()
     finally:
         connection.close()
@@ -39,6 +43,8 @@ def asked(port: int, path: str, **headers: str) -> tuple[int, str]:
 def test_the_list_and_the_pages_are_shown(port: int) -> None:
     assert asked(port, "/") == asked(port, "/index.html?x=1") == (200, "all runs")
     assert asked(port, "/run-1/index.html") == asked(port, "/run-1/") == (200, "one run")
+    for page in ("overview", "checks", "days/2026-11-28", "run-1/data-docs-contact-acme"):
+        assert asked(port, f"/{page}.html") == (200, page)
 
 
 @pytest.mark.parametrize(
