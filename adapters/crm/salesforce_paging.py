@@ -23,7 +23,7 @@ import msgspec
 
 from adapters.crm.salesforce_soql import ID, STAMP, between, is_record_id, named, stamp, text
 from sync.errors import ContractBroken, GapError
-from sync.records import EVERY_KEY, ReadRequest, Removal, Stream, Window
+from sync.records import EVERY_KEY, Kind, ReadRequest, Removal, Stream, Window
 
 NAMED_CHUNK = 200
 MOST_ROWS = 2000  # of one answer
@@ -105,8 +105,8 @@ def _time_streams(request: ReadRequest, connections: int) -> tuple[Stream, ...]:
     edges = [low + step * n for n in range(max(1, connections))] + [high]
     pairs = pairwise(map(stamp, edges))
     parts = tuple(Stream(f"changes {n}", Place("time", lower, upper).text()) for n, (lower, upper) in enumerate(pairs, 1))
-    log = (Stream("deleted", Place("deleted", stamp(low), stamp(high)).text()),) if request.removals else ()
-    return parts + log
+    ever = request.removals and request.kind is not Kind.USER  # users are never deleted, and their object keeps no log
+    return (*parts, Stream("deleted", Place("deleted", stamp(low), stamp(high)).text())) if ever else parts
 
 
 def conditions(request: ReadRequest, place: Place) -> list[str] | None:

@@ -254,6 +254,18 @@ def test_del_1_a_long_window_asks_the_log_of_deletions_too(open_bench: OpenBench
         assert isinstance(removed[0], Removal) and removed[0].at is not None and removed[0].at.tzinfo is UTC
 
 
+def test_del_1_users_have_no_log_of_deletions_and_are_read_over_a_long_window_all_the_same(open_bench: OpenBench) -> None:
+    """They are never deleted; the CRM refuses the question, and a run after an outage of days would fail at it each time."""
+    with open_bench(contacts=0) as bench:
+        assert isinstance(bench, SalesforceBench)
+        crm = bench.adapter()
+        now = crm.now()
+        bench.control.touch("User", [min(bench.ids(Kind.USER))])
+        request = ReadRequest(Kind.USER, ("Title",), Window(now - timedelta(days=2), now + timedelta(minutes=1)), removals=True)
+        assert len(read(crm, request)) == 1
+        assert bench.control.calls(path_part="/deleted/") == []
+
+
 def test_a_log_of_deletions_that_begins_too_late_is_a_gap(open_bench: OpenBench) -> None:
     """What was deleted before it begins nobody can say: the object has to be read afresh."""
     with open_bench(contacts=2) as bench:
