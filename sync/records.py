@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -200,13 +200,15 @@ class Rows(Protocol):
         """The same values as `tuples` as an Arrow record batch reader, for databases that are loaded so."""
         ...
 
-    def binary(self, types: Sequence[str]) -> Iterator[Iterator[bytes]] | None:
+    def binary(self, types: Sequence[str]) -> Generator[Iterator[bytes]] | None:
         """The same in binary form for COPY, as one stream or several, each whole in itself; None: only CSV can be had.
+
+        Whoever does not read to the end closes it, because something may be at work behind it; `csv` as well.
 
         `types`: for each column PostgreSQL's own name of its type, such as int8, timestamptz or text.
         """
         ...
 
-    def csv(self) -> Iterator[bytes]:
+    def csv(self) -> Generator[bytes]:
         """The same as CSV bytes for PostgreSQL's COPY: no header, NULL unquoted and empty, the empty string quoted, UTC offsets written."""
         ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -34,7 +34,7 @@ class MemoryRows:
     def binary(self, types: Sequence[str]) -> None:
         """There is no writer here."""
 
-    def csv(self) -> Iterator[bytes]:
+    def csv(self) -> Generator[bytes]:
         for row in self._rows:
             yield (",".join(_field(value) for value in row) + "\n").encode()
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Column, Connection, MetaData, Table
@@ -53,11 +53,20 @@ def _copy(connection: Connection, table: Table, rows: Rows) -> None:
     columns = ", ".join(quote(name) for name in rows.columns)
     binary = rows.binary(_types(driver, f"SELECT {columns} FROM {quote(table.name)} LIMIT 0"))
     statement = f"COPY {quote(table.name)} ({columns}) FROM STDIN (FORMAT {'csv' if binary is None else 'binary'})"
-    with indexes_afterwards(connection, table, rows.count), driver.cursor() as cursor:
-        for stream in [rows.csv()] if binary is None else binary:
+    # A load that fails closes what it has not read: a pipe that nobody empties would keep the staging file open for ever.
+    with indexes_afterwards(connection, table, rows.count), driver.cursor() as cursor, closing(_streams(rows, binary)) as streams:
+        for stream in streams:
             with cursor.copy(statement.encode()) as copy:
                 for chunk in stream:
                     copy.write(chunk)
+
+
+def _streams(rows: Rows, binary: Generator[Iterator[bytes]] | None) -> Generator[Iterator[bytes]]:
+    if binary is None:
+        with closing(rows.csv()) as stream:
+            yield stream
+    else:
+        yield from binary
 
 
 def _types(driver: psycopg.Connection, query: str) -> list[str]:

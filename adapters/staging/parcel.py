@@ -34,7 +34,6 @@ _CREATE = (
     "CREATE TABLE broken (stream VARCHAR, ordinal BIGINT, content VARCHAR, reason VARCHAR)",
 )
 _LOADS_AT_ONCE = 2
-_LEAST_MB = 64  # as little as the setting may be
 _TELL = "INSERT INTO about VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
 _PROGRESS = "SELECT stream, arg_max(position, rowid), bool_or(ended), sum(rows) FROM pages GROUP BY stream"
 
@@ -51,15 +50,12 @@ class StreamProgress:
 class Parcel:
     """One open parcel file. Threads may append at once, each through its own cursor; other processes can't open it meanwhile."""
 
-    def __init__(
-        self, ref: ParcelRef, path: Path, con: duckdb.DuckDBPyConnection, *, filling: bool = False, memory_limit_mb: int = 192
-    ) -> None:
+    def __init__(self, ref: ParcelRef, path: Path, con: duckdb.DuckDBPyConnection, *, filling: bool = False) -> None:
         self.ref = ref
         self.path = path
         self.con = con
         self.where = _where(ref, path)
         self._filling = filling
-        self._memory_limit_mb = memory_limit_mb
         self._turns = threading.BoundedSemaphore(_LOADS_AT_ONCE)
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
@@ -121,9 +117,8 @@ class Parcel:
 
     def feed(self) -> None:
         """From here on a database takes the rows. It has work for the other cores, and engine threads would only wait for it, which they
-        do by asking again and again; it needs memory too, and reading the parcel from its start to its end takes little."""
+        do by asking again and again."""
         self.execute("SET threads = 1")
-        self.execute(f"SET memory_limit = '{max(_LEAST_MB, self._memory_limit_mb // 2)}MB'")
 
     def close(self) -> None:
         with staging_errors(self.where):
@@ -160,7 +155,7 @@ class ParcelStore:
         with staging_errors(where):
             threads = 1 if filling else self.threads  # the streams are what runs in parallel
             con = open_database(path, memory_limit_mb=self.memory_limit_mb, threads=threads, filling=filling)
-            parcel = Parcel(ref, path, con, filling=filling, memory_limit_mb=self.memory_limit_mb)
+            parcel = Parcel(ref, path, con, filling=filling)
         try:
             yield parcel
         finally:

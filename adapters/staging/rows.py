@@ -5,8 +5,8 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -72,11 +72,12 @@ class ParcelRows:
         for query in others:
             yield from self.parcel.cursor().execute(query).to_arrow_reader(_ARROW_ROWS)
 
-    def csv(self) -> Iterator[bytes]:
-        for stream in self._streams(self._queries(_for_copy), "FORMAT csv, HEADER false"):
-            yield from stream
+    def csv(self) -> Generator[bytes]:
+        with closing(self._streams(self._queries(_for_copy), "FORMAT csv, HEADER false")) as streams:
+            for stream in streams:
+                yield from stream
 
-    def binary(self, types: Sequence[str]) -> Iterator[Iterator[bytes]] | None:
+    def binary(self, types: Sequence[str]) -> Generator[Iterator[bytes]] | None:
         typed = [typed for each in zip(self.select, types, strict=True) if (typed := _typed(*each)) is not None]
         if self.count < _WORTH_BINARY_ROWS or len(typed) < len(self.select) or not load_binary_writer(self.parcel.con):
             return None
@@ -90,7 +91,7 @@ class ParcelRows:
         for low in range(0, self.parcel.rows(), _SLICE_ROWS):
             yield f"{query} AND {self.place} >= {low} AND {self.place} < {low + _SLICE_ROWS}"
 
-    def _streams(self, queries: Iterator[str], options: str) -> Iterator[Iterator[bytes]]:
+    def _streams(self, queries: Iterator[str], options: str) -> Generator[Iterator[bytes]]:
         """While one slice is loaded, the next is at work already: a join comes before its first row."""
         open_pipes: list[_Pipe] = []
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
@@ -23,7 +23,7 @@ class Damaged(MemoryRows):
         yield from super().tuples(batch_rows)
         raise ConnectionAbortedError("the parcel can't be read further")
 
-    def csv(self) -> Iterator[bytes]:
+    def csv(self) -> Generator[bytes]:
         yield from super().csv()
         raise ConnectionAbortedError("the parcel can't be read further")
 

@@ -8,9 +8,12 @@ from pathlib import Path
 import duckdb
 import psycopg
 import pytest
+import sqlalchemy as sa
 
+from adapters.market.loading import load
 from adapters.staging import ParcelStore
 from adapters.staging.rows import Column, ParcelRows
+from sync.errors import StagingFailed
 from sync.records import Kind
 
 _ROWS = 130_000  # more than one slice
@@ -74,3 +77,29 @@ def test_a_reader_that_stops_half_way_leaves_nothing_at_work(tmp_path: Path, mon
         with pytest.raises(duckdb.InvalidInputException, match="no such value"):
             list(broken.csv())
         assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("rows", [8_000, 60_000])  # as CSV, and in the binary form
+def test_a_load_that_fails_half_way_ends_and_sets_the_staging_file_free(
+    tmp_path: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch, rows: int
+) -> None:
+    """The slice after the broken one is at work by then, and nobody will ever read it."""
+    monkeypatch.setattr("adapters.staging.rows._SLICE_ROWS", rows // 6)
+    store = ParcelStore(tmp_path)
+    ref = store.create("crm", Kind.CONTACT, "initial", ("a",), (), {})
+    engine = sa.create_engine(postgres_url.replace("postgresql://", "postgresql+psycopg://"))
+    table = sa.Table("taken", sa.MetaData(), sa.Column("a", sa.Text))
+    with engine.connect() as connection:
+        table.create(connection)
+        with pytest.raises(StagingFailed, match="out of memory") as failure, store.open(ref) as parcel:
+            parcel.execute(f"INSERT INTO raw SELECT repeat('a', 2_000) || i FROM range({rows}) AS r(i)")
+            broken = f"if(raw.rowid = {rows // 6 - 1}, error('no such value'), raw.a)"
+            loading = ParcelRows(parcel, (Column("a", broken),), "raw WHERE true", "raw.rowid")
+            try:
+                load(connection, table, loading)
+            except duckdb.InvalidInputException as error:
+                raise StagingFailed("out of memory", where="here", todo="nothing") from error  # who raises keeps every frame below
+        assert failure.value.__cause__ is not None
+        with store.open(ref) as parcel:
+            assert parcel.rows() == rows
+    engine.dispose()
