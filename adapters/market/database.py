@@ -20,7 +20,7 @@ _BUSY_S = 300  # as long as the longest commit of another process may take
 _WAL_BYTES_KEPT = 64 * 1024 * 1024
 _PAGE_BYTES = 8192  # people are wide: half the pages, and a third less time for the commit of many
 _READ_CACHE_KIB = 64 * 1024
-_BULK_CACHE_KIB = 65_536
+_BULK_CACHE_KIB = 32 * 1024
 _FENCE = 7_204_331_115_018_001  # the advisory lock that all writers of one database share
 # Compiling a statement takes PostgreSQL a second wherever it expects many rows, and ours meet few.
 # A worker whose machine is gone would keep its locks for two hours, as the server takes a silent connection for a quiet one.
