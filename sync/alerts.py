@@ -189,7 +189,7 @@ def _line(alert: Alert) -> str:
     return f"🟢 {place}over: {concern.topic.value}{subject}; {lasted}{late}"
 
 
-def test_alert(now: datetime) -> Alert:
+def trial_alert(now: datetime) -> Alert:
     """What `marketsync alerts --test` sends."""
     message = "this is a test: whoever reads it will be told when a sync fails, is overdue, or holds too many rows back"
     return Alert(Concern("", Topic.TEST, "", now, message))

@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from adapters.market.engine import hold_lock
-from sync.alerts import Alert, Concern, Decision, Topic, concerns, decide, payload, test_alert
+from sync.alerts import Alert, Concern, Decision, Topic, concerns, decide, payload, trial_alert
 from sync.disk import disk_errors
 from sync.errors import AlreadyRunning, ConfigError, MarketsyncError, MarketUnavailable
 from sync.records import Finding, RunRef
@@ -89,7 +89,7 @@ def has_receiver(config: str) -> bool:
 def tell_test(config: str) -> None:
     """Sends a message that says that it is a test. Raises what keeps it from arriving."""
     home = installation(config)
-    _post(home, _webhook(home), (test_alert(now()),))
+    _post(home, _webhook(home), (trial_alert(now()),))
 
 
 def _decision(home: Installation, config: str, connector: str) -> Decision:
