@@ -43,11 +43,11 @@ class Outcome:
 
 
 def evaluate(
-    con: duckdb.DuckDBPyConnection, expectations: Mapping[str, Expectation], keep_page: Callable[[str], None] | None = None
+    con: duckdb.DuckDBPyConnection, expectations: Mapping[str, Expectation], name: str, keep_page: Callable[[str], None] | None = None
 ) -> dict[str, Outcome]:
     """Asks all expectations about the view `staged`; one outcome per name. Temporary views of `con` are not seen.
 
-    `keep_page` is given the page of Data Docs; an expectation that could not be built is not on it.
+    `name` is that of the batch. `keep_page` is given the page of Data Docs; an expectation that could not be built is not on it.
     """
     gx = _great_expectations()
     # Its log lines repeat failed SQL with the values in it.
@@ -56,16 +56,16 @@ def evaluate(
     cursor = con.cursor()
     try:
         batch = _batch(gx, cursor)
-        suite = gx.ExpectationSuite(name="parcel", expectations=list(built.values()))
+        suite = gx.ExpectationSuite(name=name, expectations=list(built.values()))
         report = batch.validate(suite, result_format=_RESULT_FORMAT)
-        if keep_page is not None:
-            keep_page(data_docs.page(report))
         outcomes.update({result.expectation_config.meta[_RULE]: _outcome(result) for result in report.results})
     except (gx.exceptions.GreatExpectationsError, gx.datasource.fluent.interfaces.TestConnectionError) as error:
         # Not one expectation could be asked. That is an answer too: every check has failed (GATE-4).
         return {rule: Outcome(None, type(error).__name__) for rule in expectations}
     finally:
         cursor.close()
+    if keep_page is not None:
+        keep_page(data_docs.page(report))
     return outcomes
 
 

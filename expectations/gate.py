@@ -69,7 +69,7 @@ def _ask(
     questions |= {f"column_gone:{name}": column_gone(name, measured.columns) for name in mandatory(context.kind)}
     blanking = blanking_expectation(context, measured.blanks)
     questions |= {"mass_blanking": blanking} if blanking else {}
-    answers = {} if measured.staged_rows == 0 else evaluate(con, questions, keep_page)
+    answers = {} if measured.staged_rows == 0 else evaluate(con, questions, context.parcel_id, keep_page)
     missing = _NOTHING if measured.staged_rows == 0 else Outcome(None, "no result")
     return {"mass_blanking": _NOTHING} | {name: answers.get(name, missing) for name in questions}
 

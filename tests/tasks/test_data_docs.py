@@ -30,7 +30,7 @@ def test_gate_5_each_checked_batch_has_its_page_of_data_docs_where_the_setting_s
         assert len(pages) == wanted
         for page in pages:
             text = page.read_text(encoding="utf-8")
-            assert "Great Expectations" in text and "Success Percent" in text
+            assert "Great Expectations" in text and "Success Percent" in text and part.parcel_id in text
             assert one["id"] not in text and "nobody-was-born-then" not in text  # counts, and nobody's values
         report = RunReport(road.run_id, "initial-sync", "acme", now(), now(), "completed", (part,))
         shown = write_report(from_json(to_json(report)), tmp_path / "reports").read_text(encoding="utf-8")
