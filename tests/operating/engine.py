@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+import psycopg
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId, TaskRunFilter
@@ -69,6 +70,7 @@ class Engine:
     home: Path
     environment: dict[str, str]
     client: SyncPrefectClient
+    database: str
     workers: list[Worker] = field(default_factory=list)
 
     # -- what an operator sets up -----------------------------------------------------------------------------------
@@ -162,6 +164,13 @@ class Engine:
         found = self.client.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[run])), limit=200)
         return {each.name: each.state_name or "" for each in found if each.flow_run_run_count == tries}
 
+    def follows_up(self, automation: str) -> bool:
+        """Has the server seen what this automation begins with, so that it waits for what it tells? Its API does not say."""
+        with psycopg.connect(self.database) as server:
+            seen = "SELECT count(*) FROM automation_bucket AS seen JOIN automation ON automation.id = seen.automation_id WHERE name = %s"
+            found = server.execute(seen, (automation,)).fetchone()
+        return bool(found and found[0])
+
     def until(self, holds: Callable[[], object], patience_s: float = _PATIENCE_S) -> None:
         """Waits until it holds; says what the workers said if it never does."""
         end = time.monotonic() + patience_s
@@ -188,7 +197,7 @@ def real_engine(home: Path, database: str) -> Iterator[Engine]:
     try:
         with temporary_settings({PREFECT_API_URL: url}), get_client(sync_client=True) as client:
             _wait(client, process, log)
-            engine = Engine(url, home, environment, client)
+            engine = Engine(url, home, environment, client, database)
             try:
                 yield engine
             finally:
