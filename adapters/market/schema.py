@@ -14,7 +14,7 @@ from sqlalchemy.types import TypeEngine
 
 from adapters.market.types import BIGINT, BOOLEAN, DATE, DECIMAL, INSTANT, KEY, TEXT
 
-HEAD = "0006"  # the Alembic revision that this code works with
+HEAD = "0007"  # the Alembic revision that this code works with
 
 NO_COMPANY = 1  # account_id of the built-in account "No Company" (PULL-6)
 

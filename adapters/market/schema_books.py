@@ -48,7 +48,7 @@ crm_links = Table(
     comment="One row per CRM record that Market knows: which Market row it is linked to. Several records can share a row.",
     sqlite_with_rowid=False,  # the key is the table: a lookup reads one tree instead of two
 )
-Index("ix_crm_links_kind_market_id", crm_links.c.kind, crm_links.c.market_id)
+Index("ix_crm_links_market_id_kind", crm_links.c.market_id, crm_links.c.kind)
 _converted = crm_links.c.converted_to.is_not(None)
 Index("ix_crm_links_converted_to", crm_links.c.connector, crm_links.c.converted_to, postgresql_where=_converted, sqlite_where=_converted)
 
