@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Table, insert, select, tuple_, update
+from sqlalchemy import Connection, Table, insert, select, text, tuple_, update
 
 from adapters.market.backfilling import fill_columns
 from adapters.market.books import commit_mark
@@ -33,7 +34,9 @@ from adapters.market.watch import guard_addresses
 from sync.records import CommitCounts, Cursor, Kind, ParcelRef, Removal, Rows
 from sync.settings import LeftScope
 
-_MANY_ROWS = 20_000  # from here on PostgreSQL's statistics are refreshed at once, not when autovacuum comes by
+# PostgreSQL's statistics are refreshed at once, not when autovacuum comes by: from so many rows on, or from some on in a small table.
+_MANY_ROWS, _SOME_ROWS = 20_000, 500
+_SMALL_TABLE = 10  # times what came
 _APPENDED = {table.name: table for table in (consent_ledger, outbox)}
 
 
@@ -50,7 +53,7 @@ class Commit:
         self._run_id = run_id
         self._now = now
         self._tables: dict[str, Table] = {}
-        self._grown: set[str] = set()
+        self._grown: Counter[str] = Counter()
         self._new_accounts: list[tuple[int, int]] = []
         found = connection.execute(select(parcels.c.parcel_id).where(parcels.c.parcel_id == parcel.parcel_id)).first()
         self.already_committed = found is not None
@@ -185,8 +188,9 @@ class Commit:
             )
         )
         if not is_lite(self._connection):
-            for table in sorted(self._grown):
-                run(self._connection, f"ANALYZE {quote(table)} ({', '.join(map(quote, _searched(table)))})")
+            for table, count in sorted(self._grown.items()):
+                if count >= _MANY_ROWS or (count >= _SOME_ROWS and self._counted_in(table) < count * _SMALL_TABLE):
+                    run(self._connection, f"ANALYZE {quote(table)} ({', '.join(map(quote, _searched(table)))})")
         self.finished = True
 
     def abandon(self) -> None:
@@ -204,8 +208,12 @@ class Commit:
         return self._tables[name]
 
     def _note(self, table: str, count: int) -> None:
-        if count >= _MANY_ROWS:
-            self._grown.add(table)
+        self._grown[table] += count
+
+    def _counted_in(self, table: str) -> float:
+        """PostgreSQL's own count of the rows when it last looked; negative: it never did, and would search ten thousand rows one by one."""
+        counted = text("SELECT reltuples FROM pg_class WHERE oid = CAST(:table AS regclass)")
+        return float(self._connection.execute(counted, {"table": table}).scalar_one())
 
     def _note_renamed(self, new: Table) -> None:
         """Accounts whose name changes may be what a lead waits for."""

@@ -60,6 +60,21 @@ def test_parcel_is_committed_once(market: Market) -> None:
     assert market.cursors.is_committed(ref.parcel_id)
 
 
+@pytest.mark.parametrize("market_url", ["postgresql"], indirect=True)
+def test_postgresql_knows_at_once_of_rows_that_make_a_small_table_large(market: Market) -> None:
+    """Without that it searches thousands of links one by one, until autovacuum has come by (PULL-1)."""
+
+    def known() -> float:
+        return float(ask(market, "SELECT reltuples FROM pg_class WHERE relname = 'crm_links'")[0][0])
+
+    put_links(market, *(link(f"c{key}", key) for key in range(600)))
+    assert known() == 600
+    put_links(market, *(link(f"d{key}", key) for key in range(8_000)))
+    assert known() == 8_600
+    put_links(market, *(link(f"e{key}", key) for key in range(600)))
+    assert known() == 8_600  # few, as the table is now: autovacuum is early enough
+
+
 def test_commit_without_its_finish_keeps_nothing(market: Market) -> None:
     """PULL-2: rows without their parcel's mark would be committed a second time."""
     with pytest.raises(RuntimeError, match="not finished"), market.commit(parcel(), "run-1", NOW) as tx:
