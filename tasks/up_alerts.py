@@ -74,11 +74,11 @@ def worker_back(block: UUID, pool: str) -> AutomationCore:
     return _telling(WORKER_BACK, block, told, match=_pool(pool), after=after, expect=expect, within=_LONG)
 
 
-def late(block: UUID, _pool_name: str) -> AutomationCore:
+def late(block: UUID, _pool_name: str, span_s: int = LATE_S) -> AutomationCore:
     """A run is late after fifteen seconds already; that none begins for an hour is another matter."""
-    said = f"runs have been late for {LATE_S // 3600} hour, and none has begun"
+    said = f"runs have been late for {span_s // 60} minutes, and none has begun"
     told = ("raised", "late runs", "", said, "Is a worker at work, and does it still take runs? Work Pools, in the Prefect UI.")
-    within = timedelta(seconds=LATE_S)
+    within = timedelta(seconds=span_s)
     each = frozenset({"related:work-pool:prefect.resource.id"})
     after, expect = {"prefect.flow-run.Late"}, {"prefect.flow-run.Running"}
     return _telling(LATE, block, told, after=after, expect=expect, within=within, each=each, proactive=True)

@@ -7,11 +7,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from prefect.client.schemas.objects import State, StateType
 
-from tasks.up_alerts import BLOCK, FAILED, LATE, NO_WORKER, WELL_AGAIN, WORKER_BACK, alert_automations
+from tasks.up_alerts import BLOCK, FAILED, LATE, NO_WORKER, WELL_AGAIN, WORKER_BACK, alert_automations, late
 from tasks.up_automations import ensure_automations
 from tests.adapters.scripted_server import Scripted, Step, scripted
 from tests.flows.command import configured
@@ -82,6 +83,22 @@ def test_the_server_tells_the_first_failed_run_and_when_one_is_well_again_and_wh
     assert (alert["event"], alert["topic"], alert["connector"], alert["subject"]) == ("raised", "failed run", "acme", "core-sync")
     assert b"somebody@example.com" not in b"".join(receiver.bodies)  # what a run says may hold anything
     assert receiver.seen[0] == ("POST", "/very-secret-key") and receiver.heads[0]["Content-Type"].startswith("application/json")
+
+
+def test_the_server_tells_that_runs_are_late_and_none_begins(engine: Engine, receiver: Scripted) -> None:
+    """No worker looks for work of this pool; what is an hour in earnest is eleven seconds here."""
+    [made] = engine.client.read_automations_by_name(LATE)
+    block = UUID(str(made.actions[0].model_dump()["block_document_id"]))
+    engine.client.delete_automation(made.id)
+    assert ensure_automations((lambda: late(block, "", 11),)) == (LATE,)
+    deployment = engine.deploy("flows.core_sync.core_sync", pool="nobody-at-work", connector="acme")
+    waiting = engine.start(deployment)
+    engine.until(lambda: engine.state(waiting) == "Late")
+    engine.until(lambda: receiver.bodies)
+    assert texts(receiver)[0].startswith(
+        "🔴 marketsync: runs have been late for 0 minutes, and none has begun\n      What to do: Is a worker"
+    )
+    engine.client.delete_flow_run(waiting)
 
 
 def test_the_receivers_address_is_kept_as_a_secret_and_renewed(

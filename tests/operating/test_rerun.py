@@ -171,6 +171,52 @@ def test_flow_3_a_push_that_failed_between_send_and_settle_sends_nothing_twice_w
         assert len(road.dump("Tasks")) == 3 and road.states(Kind.TASK) == {"acknowledged": 3}
 
 
+def test_flow_3_an_email_activity_sync_that_failed_at_its_second_batch_sends_the_rest_when_it_is_retried(
+    worker: Engine, tmp_path: Path, postgres_url: str
+) -> None:
+    """PUSH-ES, PUSH-3: batches of 500, each mail once; the batch that is settled is not looked at again."""
+    mails = 700
+    with push_road(tmp_path, postgres_url) as road:
+        campaign, [(contact_id, _)] = road.does.campaign(), road.people(limit=1)
+        for _ in range(mails):
+            road.does.mail(contact_id, campaign)
+        with refusing(
+            postgres_url, f"UPDATE ON outbox FOR EACH ROW WHEN (NEW.state = 'sending' AND NEW.outbox_id > {_last_of_batch(road)})"
+        ):
+            run = Runs.of(worker, road, "email_activity_sync")
+            run.fails("the disk of the Market is full")
+        assert road.states(Kind.SENT) == {"acknowledged": 500, "pending": 200} and len(road.dump("mkt_EmailActivity")) == 500
+        run.retry()
+        run.completes()
+        assert {"send 500 sent emails of acme", "settle 500 sent emails of acme"} <= run.steps("Cached")
+        assert {"send 200 sent emails of acme", "settle 200 sent emails of acme"} <= run.steps("Completed")
+        assert road.states(Kind.SENT) == {"acknowledged": mails} and len(road.dump("mkt_EmailActivity")) == mails
+        assert road.control.repeats("mkt_EmailActivity", "parent_id", "name") == []
+
+
+def _last_of_batch(road: PushRoad) -> int:
+    first = road.core.rows("SELECT outbox_id FROM outbox WHERE kind = 'sent email' ORDER BY outbox_id LIMIT 500")
+    return int(first[-1]["outbox_id"])
+
+
+def test_flow_3_a_reconciliation_whose_market_failed_it_heals_what_differs_when_it_is_retried(
+    worker: Engine, tmp_path: Path, postgres_url: str
+) -> None:
+    """What was compared already is not read again."""
+    with push_road(tmp_path, postgres_url) as road:
+        silent = road.dump("Contacts")[0]["id"]
+        road.control.write_raw("Contacts", silent, {"title": "Silently Promoted"})
+        with refusing(postgres_url, "UPDATE ON contacts FOR EACH ROW"):
+            run = Runs.of(worker, road, "reconciliation")
+            run.fails("the disk of the Market is full")
+        done = {name for name in run.steps("Completed") if name.startswith("compare")}
+        assert done
+        run.retry()
+        run.completes()
+        assert done <= run.steps("Cached") and "Accounts" not in run.asked()
+        assert road.core.one("SELECT title FROM contacts WHERE crm_id = :it", it=silent) == "Silently Promoted"
+
+
 def test_a_run_whose_process_or_worker_is_killed_is_marked_as_crashed_and_the_next_one_goes_on(
     engine: Engine, tmp_path: Path, postgres_url: str
 ) -> None:
