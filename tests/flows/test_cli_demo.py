@@ -9,12 +9,14 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from adapters.sandbox.salesforce import SalesforceControl
 from adapters.sandbox.sugarcrm import SandboxControl
 from flows.cli_demo import STAYS
 from tests.flows.command import ROOT, clean_environment, typed
@@ -26,6 +28,13 @@ LANDS = {
     "landing page completions": "mkt_Completion",
     "event registrations": "mkt_Registration",
     "tasks": "Tasks",
+}
+SALESFORCE_LANDS = {
+    "sent emails": "Mkt_EmailActivity__c",
+    "web visits": "Mkt_Visit__c",
+    "landing page completions": "Mkt_Completion__c",
+    "event registrations": "Mkt_Registration__c",
+    "tasks": "Task",
 }
 ONCE = {
     "mkt_EmailActivity": ("parent_id", "address", "sent_at"),
@@ -48,9 +57,13 @@ class Demo:
     process: subprocess.Popen[str]
 
     @property
-    def control(self) -> SandboxControl:
+    def url(self) -> str:
         settings = tomllib.loads((self.folder / "marketsync.toml").read_text(encoding="utf-8"))
-        return SandboxControl(settings["connectors"]["demo"]["url"])
+        return str(settings["connectors"]["demo"]["url"])
+
+    @property
+    def control(self) -> SandboxControl:
+        return SandboxControl(self.url)
 
     def ask(self, query: str) -> list[Any]:
         with sqlite3.connect(self.folder / "market.db") as market:
@@ -70,10 +83,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def demo(folder: Path) -> Iterator[Demo]:
-    """It ends with these tests, even when they are killed: `tasks.beside` sees that its standard input closes."""
+    with at_work(folder) as running:
+        yield running
+
+
+@contextmanager
+def at_work(folder: Path, *options: str) -> Iterator[Demo]:
+    """It ends with its tests, even when they are killed: `tasks.beside` sees that its standard input closes."""
     errors = folder.with_name("errors")
     with errors.open("w", encoding="utf-8") as stderr:
-        command = [sys.executable, "-m", "tasks.beside", "flows.cli", "demo", "--stay", "--folder", str(folder), *SMALL]
+        command = [sys.executable, "-m", "tasks.beside", "flows.cli", "demo", "--stay", "--folder", str(folder), *SMALL, *options]
         process = subprocess.Popen(
             command,
             cwd=ROOT,
@@ -209,3 +228,19 @@ def test_the_demo_does_not_clear_a_folder_that_is_not_its_own(tmp_path: Path) ->
     (tmp_path / "thesis.txt").write_text("years of work")
     result = typed(tmp_path, "demo", "--folder", str(tmp_path))
     assert result.exit_code == 2 and (tmp_path / "thesis.txt").exists()
+
+
+def test_the_demo_shows_a_salesforce_just_as_well(tmp_path: Path) -> None:
+    """INIT-1, INIT-6, PUSH-3, SINK-1: what the Market says is acknowledged is in that CRM, each exactly once."""
+    with at_work(tmp_path / "demo", "--crm", "salesforce") as demo:
+        assert STAYS in demo.stdout, demo.stderr
+        assert "Inventing a Salesforce" in demo.stderr
+        control, pushed = SalesforceControl(demo.url), demo.pushed()
+        for plural, name in SALESFORCE_LANDS.items():
+            taken = demo.ask(f"SELECT remote_id FROM outbox WHERE state = 'acknowledged' AND kind = '{plural[:-1]}'")
+            there = [row["Id"] for row in control.dump(name, deleted=False) if row["Mkt_Id__c"]]
+            assert taken and sorted(there) == sorted({remote_id for (remote_id,) in taken})
+            assert pushed[plural][0] == len(there)
+            assert control.repeats(name, "Mkt_Id__c") == []
+        [(people,)] = demo.ask("SELECT count(*) FROM contacts WHERE crm_id LIKE '003%'")
+        assert people >= 140

@@ -195,6 +195,10 @@ class SalesforceControl(ControlClient):
         told = [{"state": state, "message": message} for state, message in ends]
         return dict(self.call("bulk", ends=told, slow_polls=slow_polls, query_jobs=query_jobs))
 
+    def keep_from_bulk(self, name: str, kept: bool = True) -> None:
+        """Bulk does not take this object, as it is with many of Salesforce's own; the other ways do."""
+        self.call("bulk/keep-from", name=name, kept=kept)
+
     def warm(self, soql: str, operation: str = "queryAll") -> int:
         """Make the result of a bulk query beforehand; jobs that find the same rows and columns use it, until somebody writes. Returns
         the number of rows."""

@@ -196,8 +196,12 @@ class ControlRoutes:
             jobs = [job.document(whole_story=True) for job in it.bulk.jobs.values()]
             return {"slow_polls": plot.slow_polls, "query_jobs": it.bulk.query_jobs, "jobs": jobs}
 
+        def keep_from_bulk(body: Body) -> None:
+            it.schema.object(body["name"]).in_bulk = not body["kept"]
+
         return {
             "bulk": bulk,
+            "bulk/keep-from": _done(keep_from_bulk),
             "bulk/warm": lambda b: bulk_query.warm(it, b["soql"], b.get("operation", "queryAll")),
             "editors": editors,
             "limits": limits,

@@ -19,7 +19,7 @@ from sync.mapping import readings
 from sync.mapping_salesforce import SALESFORCE
 from sync.records import Condition, Filter, Kind, PageFormat, ReadRequest
 from tests.adapters.crm.salesforce_bench import SalesforceBench, salesforce_benches
-from tests.adapters.crm_contract import OpenBench, assert_once_each, contacts, read
+from tests.adapters.crm_contract import OpenBench, assert_once_each, contacts, lines, read
 
 
 @pytest.fixture
@@ -114,6 +114,22 @@ def test_a_job_that_ends_badly_is_told_and_not_waited_for(open_bench: OpenBench,
         bench.control.set_bulk(end, slow_polls=3)
         with pytest.raises(Transient, match=words):
             read(bench.adapter(), contacts())
+
+
+def test_init_1_an_object_that_bulk_does_not_take_comes_by_rest(open_bench: OpenBench) -> None:
+    """INIT-7: also from where it stopped."""
+    with open_bench(contacts=60) as bench:
+        assert isinstance(bench, SalesforceBench)
+        bench.control.keep_from_bulk("Contact")
+        crm = bench.salesforce(page_rows=25)
+        request, (stream,) = contacts(), crm.streams(contacts())
+        pages = list(crm.pages(request, stream))
+        assert_once_each([record for page in pages for record in lines(page)], bench.ids(Kind.CONTACT))
+        assert {page.format for page in pages} == {PageFormat.NDJSON} and len(pages) >= 3
+        assert len(bench.control.calls(method="POST", path_part="jobs/query")) == 1
+        rest = list(crm.pages(request, stream, pages[0].position))
+        assert sum(page.rows for page in rest) == 60 - pages[0].rows
+        assert len(bench.control.calls(method="POST", path_part="jobs/query")) == 1
 
 
 def test_init_9_a_filter_holds_for_bulk_too(open_bench: OpenBench) -> None:
