@@ -12,7 +12,6 @@ from itertools import count
 from flows.changes import read_again, read_back
 from flows.rerun import reading
 from sync.errors import AccessDenied, ContractBroken, GateRejected
-from sync.push import BATCH_ROWS
 from sync.records import Kind, RunRef
 from tasks.check_outgoing import check_outgoing
 from tasks.idle import count_waiting
@@ -73,7 +72,7 @@ def _push_kind(run: RunRef, kind: Kind, turn: str, started_at: datetime) -> bool
             read_back(run, record_kind, f"written-with-{step}", schema_known(run), ids, started_at)
         if pushed.cut_short:
             return False
-        if batch.rows < BATCH_ROWS:
+        if not batch.full:
             return True
     raise AssertionError("counting has no end")
 

@@ -57,6 +57,10 @@ class Writing(Protocol):
         """About how many rows one call takes, lookups included."""
         ...
 
+    def rows_per_batch(self, kind: Kind) -> int:
+        """How many rows of this kind are best handed to one `send`, where that many wait. Of mails always `BATCH_ROWS` (PUSH-ES)."""
+        ...
+
     def choices(self, kind: Kind, fields: Sequence[str]) -> dict[str, frozenset[str]]:
         """The values that these drop-down fields of leads or contacts take. Other fields are not in the answer. Remembered while the CRM's
         schema stays as it is."""

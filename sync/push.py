@@ -24,7 +24,8 @@ TIME_SENSITIVE: tuple[Kind, ...] = (
 """What each flow writes, in this order: opt-outs first (CONSENT-9), and people before what they did."""
 
 BATCH_ROWS = 500
-"""How many rows one batch of a push has: the number that the source sets for sent emails (PUSH-ES), and enough for every other kind."""
+"""How many rows one batch of a push has: the number that the source sets for sent emails (PUSH-ES), and enough for every other kind where
+the CRM has no better way for more (`sync.crm.Writing.rows_per_batch`)."""
 
 
 class Sink(StrEnum):

@@ -23,7 +23,7 @@ from adapters.market.outbox import Settled
 from adapters.staging import Parcel, outgoing
 from adapters.staging.outgoing_written import written
 from sync.happened import of_pushes
-from sync.push import BATCH_ROWS, rows_affordable
+from sync.push import rows_affordable
 from sync.records import CommitCounts, Finding, Kind, ParcelRef, RunRef
 from tasks.commit import COMMITTED
 from tasks.happened import note_happened
@@ -39,10 +39,11 @@ SENT_AT, CUT_SHORT = "sent_at", "cut_short"
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Outgoing rows of one kind in their parcel. `words`: how many of what."""
+    """Outgoing rows of one kind in their parcel. `full`: more may wait behind it. `words`: how many of what."""
 
     ref: ParcelRef
     rows: int
+    full: bool = False
 
     @property
     def words(self) -> str:
@@ -68,7 +69,8 @@ def collect(run: RunRef, kind: Kind, step: str, found: Found | None = None) -> B
     """
     home = installation(run.config)
     _settle_left_over(home, run, kind)
-    rows = home.market.outbox.collect(run.connector, kind, now(), limit=BATCH_ROWS, needs=needs_of(run))
+    most = open_crm(run.config, run.connector).rows_per_batch(kind)
+    rows = home.market.outbox.collect(run.connector, kind, now(), limit=most, needs=needs_of(run))
     if found is not None:
         rows = tuple(row for row in rows if row.targets or row.outbox_id in found.asked_for)
     rows = rows[: _affordable(run, kind, len(rows))]
@@ -79,7 +81,7 @@ def collect(run: RunRef, kind: Kind, step: str, found: Found | None = None) -> B
         with home.parcels.open(ref) as parcel:
             outgoing.keep_receipts(parcel, refuse_owned(run, rows))
     tell(Step(run.run_id, kind.value, "collect", len(rows), len(rows), ended=True))
-    return Batch(ref, len(rows))
+    return Batch(ref, len(rows), full=len(rows) == most)
 
 
 @task(name="settle", task_run_name="settle {batch.words} of {run.connector}", **RETRY)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from prefect import task
 
 from sync.outgoing import HELD_BACK
-from sync.push import BATCH_ROWS, Outcome, Outgoing, Receipt
+from sync.push import Outcome, Outgoing, Receipt
 from sync.records import PEOPLE, Kind, RunRef
 from tasks.push_needs import needs_of
 from tasks.wiring import RETRY, installation, now, open_crm, settings_of
@@ -30,9 +30,11 @@ class Found:
 @task(name="look up new leads", task_run_name="look up new leads of {run.connector} by address", **RETRY)
 def look_up_new_leads(run: RunRef, step: str) -> Found:
     """Leads and contacts of the CRM that carry the address of somebody who is to be created. `step`: as in `collect`."""
-    rows = installation(run.config).market.outbox.collect(run.connector, Kind.NEW_LEAD, now(), limit=BATCH_ROWS, needs=needs_of(run))
+    crm, outbox = open_crm(run.config, run.connector), installation(run.config).market.outbox
+    most = crm.rows_per_batch(Kind.NEW_LEAD)
+    rows = outbox.collect(run.connector, Kind.NEW_LEAD, now(), limit=most, needs=needs_of(run))
     addresses = tuple(_by_address(rows))
-    found = open_crm(run.config, run.connector).holders_of(_KINDS, addresses) if addresses else {}
+    found = crm.holders_of(_KINDS, addresses) if addresses else {}
     pulled = settings_of(run).pull.kinds()
     records = tuple((kind, found[kind]) for kind in pulled if found.get(kind))
     return Found(records, any(found.values()), tuple(row.outbox_id for row in rows))

@@ -160,7 +160,7 @@ class SalesforceCrm:
         return ()
 
     def holders_of(self, kinds: Sequence[Kind], addresses: Sequence[str]) -> dict[Kind, tuple[str, ...]]:
-        """One call per some hundred addresses and kind."""
+        """One call per thousand addresses and kind."""
         found = {kind: self._reading.records(self._reading.object_of(kind), (), "Email", addresses) for kind in kinds}
         return {kind: tuple(sorted({str(one["Id"]) for one in records})) for kind, records in found.items()}
 
@@ -183,6 +183,9 @@ class SalesforceCrm:
 
     def rows_per_call(self, kind: Kind) -> float:
         return self._push.rows_per_call(kind)
+
+    def rows_per_batch(self, kind: Kind) -> int:
+        return self._push.rows_per_batch(kind)
 
     def choices(self, kind: Kind, fields: Sequence[str]) -> dict[str, frozenset[str]]:
         """One call for what is not known yet."""

@@ -25,7 +25,7 @@ from adapters.crm.salesforce_soql import ID, STAMP, between, is_record_id, named
 from sync.errors import ContractBroken, GapError
 from sync.records import EVERY_KEY, Kind, ReadRequest, Removal, Stream, Window
 
-NAMED_CHUNK = 200
+NAMED_CHUNK = 1_000  # ids of one query, all answered in one page
 MOST_ROWS = 2000  # of one answer
 LONG_WINDOW = timedelta(days=1)
 # REST writes instants and large numbers in another way than Bulk; a record has to look the same on both roads.
@@ -174,7 +174,7 @@ def advanced(request: ReadRequest, place: Place, marks: list[Mark], *, more: boo
         raise ContractBroken("the CRM says that there is more and sends nothing", where=where)
     if trouble := _time_trouble(place, marks, where) if place.by == "time" else _id_trouble(request, place, marks):
         raise ContractBroken(trouble, where=where, todo="report this to the developers: going on would lose or repeat records")
-    if more:
+    if more and not (place.by == "name" and marks[-1].Id[:15] == chunk_of(request, place)[-1][:15]):
         at = stamp(instant(marks[-1], where)) if place.by == "time" else ""
         return msgspec.structs.replace(place, at=at, after=marks[-1].Id)
     if place.by == "name":

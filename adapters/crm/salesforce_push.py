@@ -15,7 +15,7 @@ from adapters.crm.salesforce_parts import MOST_COLLECTIONS, MOST_ROWS, Write
 from adapters.crm.salesforce_schema import OBJECTS
 from adapters.crm.salesforce_writes import SalesforceWrites
 from sync.activity_objects import CAMPAIGN, PAGE_VIEW, ActivityObject, Belongs
-from sync.push import Outcome, Outgoing, Receipt, Target
+from sync.push import BATCH_ROWS, Outcome, Outgoing, Receipt, Target
 from sync.push_settings import SinkSettings
 from sync.records import Kind
 
@@ -26,6 +26,7 @@ SUBJECT_LENGTH = 255
 _PRIORITY = {"low": "Low", "normal": "Normal", "high": "High"}
 _MAILS = frozenset({Kind.SENT, Kind.OPENED, Kind.CLICKED})
 _ROWS_PER_CALL = {Kind.VISIT: 100.0}
+_ROWS_PER_BATCH = {Kind.SCORE: 10_000, Kind.OPT_OUT: 10_000}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,10 @@ class SalesforcePush:
     def rows_per_call(self, kind: Kind) -> float:
         """See `sync.crm.Writing.rows_per_call`."""
         return _ROWS_PER_CALL.get(kind, float(MOST_ROWS * MOST_COLLECTIONS // 2))
+
+    def rows_per_batch(self, kind: Kind) -> int:
+        """Whole Markets are scored, or opted out, at once: so many that an upload pays (`salesforce_ingest`)."""
+        return _ROWS_PER_BATCH.get(kind, BATCH_ROWS)
 
     def _way(self, kind: Kind) -> Callable[[Sequence[Outgoing]], Endings]:
         ways = {Kind.OPT_OUT: self._opt_outs, Kind.SCORE: self._scores, Kind.NEW_LEAD: self._new_leads, Kind.UPDATE: self._updates}

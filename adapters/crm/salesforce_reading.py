@@ -9,7 +9,18 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
-from adapters.crm.salesforce_paging import MOST_ROWS, Place, advanced, conditions, halved, lines_of, order_of, split, without_deleted
+from adapters.crm.salesforce_paging import (
+    MOST_ROWS,
+    NAMED_CHUNK,
+    Place,
+    advanced,
+    conditions,
+    halved,
+    lines_of,
+    order_of,
+    split,
+    without_deleted,
+)
 from adapters.crm.salesforce_schema import OBJECTS, Described
 from adapters.crm.salesforce_session import SalesforceApi
 from adapters.crm.salesforce_soql import DELETED, ID, STAMP, conditions_of, named, query
@@ -20,7 +31,8 @@ from sync.records import Filter, Kind, Page, ReadRequest
 
 LONGEST_URL = 8_000  # characters; servers and proxies in between take no more for sure, Salesforce itself about twice as many
 FEWEST_ROWS = 100
-IDS_AT_ONCE = 400
+_MOST_VALUES = 1_000  # in one condition
+_LONGEST_CONDITION = 60_000  # characters; of a whole query 100,000 are allowed
 _MERGED = frozenset({Kind.ACCOUNT, Kind.LEAD, Kind.CONTACT})
 
 Describe = Callable[[str], Described]
@@ -62,7 +74,7 @@ class SalesforceReading:
 
     def page(self, request: ReadRequest, stream: str, place: Place) -> tuple[Page, Place | None]:
         """One page and the place behind it. A query that takes too long is asked for half of its window."""
-        source, rows = self.object_of(request.kind), self._rows
+        source, rows = self.object_of(request.kind), max(self._rows, NAMED_CHUNK) if place.by == "name" else self._rows
         where = f"connector {self._api.wire.connector}, {source}, stream {stream}"
         while True:
             keyed = conditions(request, place)
@@ -152,12 +164,11 @@ class SalesforceReading:
             raise ContractBroken("the answer holds no totalSize", where=f"connector {self._api.wire.connector}, {source}") from None
 
     def records(self, source: str, fields: Sequence[str], field: str, values: Sequence[str]) -> Iterator[dict[str, Any]]:
-        """Few fields of the records whose field is one of these texts; one call per some hundred values."""
-        wanted = sorted(set(values))
-        for first in range(0, len(wanted), IDS_AT_ONCE):
+        """Few fields of the records whose field is one of these texts; one call per thousand values."""
+        for some in _shares(sorted(set(values))):
             after = ""
             while True:
-                asked = [named(field, wanted[first : first + IDS_AT_ONCE]), *([f"{ID} > '{after}'"] if after else [])]
+                asked = [named(field, some), *([f"{ID} > '{after}'"] if after else [])]
                 answer = self.query(query(tuple(dict.fromkeys((ID, *fields))), source, asked, ID, MOST_ROWS), source)
                 found = msgspec.json.decode(answer.body, type=_Records).records
                 done = msgspec.json.decode(answer.body, type=dict[str, Any]).get("done", True)
@@ -165,6 +176,20 @@ class SalesforceReading:
                 if (done and len(found) < MOST_ROWS) or not found:
                     break
                 after = str(found[-1][ID])
+
+
+def _shares(values: Sequence[str]) -> Iterator[list[str]]:
+    """As many to a query as it may hold."""
+    some: list[str] = []
+    length = 0
+    for value in values:
+        length += len(value) + 4
+        if some and (len(some) == _MOST_VALUES or length > _LONGEST_CONDITION):
+            yield some
+            some, length = [], len(value) + 4
+        some.append(value)
+    if some:
+        yield some
 
 
 def fields_of(request: ReadRequest) -> list[str]:

@@ -15,7 +15,7 @@ from adapters.crm.sugarcrm_push_addresses import AddressWrite, Entry, opted_out,
 from adapters.crm.sugarcrm_schema import MODULES
 from adapters.crm.sugarcrm_writes import SugarWrites
 from sync.activity_objects import CAMPAIGN
-from sync.push import Outcome, Outgoing, Receipt, Target
+from sync.push import BATCH_ROWS, Outcome, Outgoing, Receipt, Target
 from sync.push_settings import SinkSettings
 from sync.records import Kind
 
@@ -37,6 +37,10 @@ class SugarPush:
     def rows_per_call(self, kind: Kind) -> float:
         """See `sync.crm.Writing.rows_per_call`."""
         return _ROWS_PER_CALL.get(kind, float(MOST_PARTS))
+
+    def rows_per_batch(self, kind: Kind) -> int:
+        """Sugar has no bulk means beyond its calls of fifty: larger batches would save nothing."""
+        return BATCH_ROWS
 
     def _way(self, kind: Kind) -> Callable[[Sequence[Outgoing]], Endings]:
         ways = {Kind.OPT_OUT: self._opt_outs, Kind.SCORE: self._scores, Kind.NEW_LEAD: self._new_leads, Kind.UPDATE: self._updates}

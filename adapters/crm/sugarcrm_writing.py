@@ -65,6 +65,9 @@ class SugarWriting:
     def rows_per_call(self, kind: Kind) -> float:
         return self._push.rows_per_call(kind)
 
+    def rows_per_batch(self, kind: Kind) -> int:
+        return self._push.rows_per_batch(kind)
+
     def choices(self, kind: Kind, fields: Sequence[str]) -> dict[str, frozenset[str]]:
         """Two calls per module for what is not known yet; three when no schema was ever seen."""
         return self._choices.choices(kind, fields)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sync.errors import Transient
-from sync.push import Outcome, Outgoing, Receipt
+from sync.push import BATCH_ROWS, EMAIL_ACTIVITY, Outcome, Outgoing, Receipt
 from sync.records import PUSHED, Kind
 from tests.adapters.crm_contract import WRITE_FAULTS, Bench, OpenBench
 from tests.adapters.pushing import COUNTERS, contact, lead, outgoing
@@ -56,6 +56,7 @@ class CalmPushSuite:
             assert bench.renewals() == 0
             assert_accepted(sent, crm.send(kind, sent))
             assert crm.rows_per_call(kind) > 0
+            assert crm.rows_per_batch(kind) >= BATCH_ROWS if kind not in EMAIL_ACTIVITY else crm.rows_per_batch(kind) == BATCH_ROWS
 
     @pytest.mark.parametrize("kind", MADE)
     def test_push_3_what_is_made_is_made_once_however_often_it_is_sent(self, open_bench: OpenBench, kind: Kind) -> None:

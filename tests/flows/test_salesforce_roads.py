@@ -125,6 +125,27 @@ def test_push_3_every_kind_lands_once_and_comes_back_as_no_change(road: PushRoad
     assert [word for word in road.core.follow().words if "lead" not in word] == []
 
 
+def test_a_thousand_pushed_records_take_at_most_five_calls(tmp_path: Path) -> None:
+    """PUSH-ES, PUSH-6: from collecting to reading back what was written. Thousands of one sort are uploaded."""
+    people = 2_100
+    with salesforce_road(tmp_path, f"sqlite:///{tmp_path / 'market.db'}", contacts=people, accounts=20) as road:
+        campaign, told = road.does.campaign(), road.people(limit=people)
+        for contact_id, _ in told[:1_000]:
+            road.does.mail(contact_id, campaign)
+        road.control.reset_calls()
+        assert road.push(EMAIL_FLOW).words == ("1,000 sent emails pushed",)
+        assert road.control.http_calls() <= 5
+        assert len(road.dump("Mkt_EmailActivity__c")) == 1_000
+        for contact_id, _ in told:
+            road.does.score(contact_id, 12.5)
+        road.control.reset_calls()
+        assert road.push(CORE_FLOW).words == ("2,100 scores pushed",)
+        assert road.control.http_calls() <= 10
+        assert len(road.control.calls(method="PUT", path_part="jobs/ingest")) == 1
+        assert {row["Mkt_Score__c"] for row in road.dump("Contact")} == {12.5}
+        assert road.core.follow().words == ()
+
+
 def test_list_1_campaigns_are_marketing_lists(tmp_path: Path) -> None:
     """LIST-2: every member has a row."""
     url = f"sqlite:///{tmp_path / 'market.db'}"
