@@ -26,7 +26,7 @@ SUBJECT_LENGTH = 255
 _PRIORITY = {"low": "Low", "normal": "Normal", "high": "High"}
 _MAILS = frozenset({Kind.SENT, Kind.OPENED, Kind.CLICKED})
 _ROWS_PER_CALL = {Kind.VISIT: 100.0}
-_ROWS_PER_BATCH = {Kind.SCORE: 10_000, Kind.OPT_OUT: 10_000}
+_ROWS_PER_BATCH = {Kind.SCORE: 10_000, Kind.OPT_OUT: 10_000, Kind.NEW_LEAD: 2_000}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,8 @@ class SalesforcePush:
         return _ROWS_PER_CALL.get(kind, float(MOST_ROWS * MOST_COLLECTIONS // 2))
 
     def rows_per_batch(self, kind: Kind) -> int:
-        """Whole Markets are scored, or opted out, at once: so many that an upload pays (`salesforce_ingest`)."""
+        """Whole Markets are scored, or opted out, at once: so many that an upload pays (`salesforce_ingest`). New leads are looked for by
+        the thousand before they are made (MATCH-10)."""
         return _ROWS_PER_BATCH.get(kind, BATCH_ROWS)
 
     def _way(self, kind: Kind) -> Callable[[Sequence[Outgoing]], Endings]:

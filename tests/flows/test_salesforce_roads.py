@@ -143,6 +143,11 @@ def test_a_thousand_pushed_records_take_at_most_five_calls(tmp_path: Path) -> No
         assert road.control.http_calls() <= 10
         assert len(road.control.calls(method="PUT", path_part="jobs/ingest")) == 1
         assert {row["Mkt_Score__c"] for row in road.dump("Contact")} == {12.5}
+        for number in range(1_000):
+            road.does.person(f"new.{number}@example.net")
+        road.control.reset_calls()
+        assert road.push(TIME_SENSITIVE_FLOW).words == ("1,000 new leads pushed",)
+        assert road.control.http_calls() <= 5
         assert road.core.follow().words == ()
 
 
