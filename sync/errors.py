@@ -10,6 +10,7 @@
     │   └── QuotaExhausted   time, measured in hours: pause until `resets_at`
     ├── MarketUnavailable    an operator starts or repairs the marketing database; nothing was committed
     ├── StagingFailed        an operator makes room on the disk, or deletes a damaged parcel
+    │   └── ShareFailed      an operator looks at the runs that read a part of it, and retries
     ├── ContractBroken       a developer: the CRM answered what we do not understand
     ├── GapError             a fresh read: the cursor is no longer valid
     ├── DeletionHeld         an operator says whether so much may be deleted (DEL-8)
@@ -101,6 +102,10 @@ class StagingFailed(MarketsyncError):
     """A parcel can't be written or read: the disk is full, or the file is damaged."""
 
     exit_code = 8
+
+
+class ShareFailed(StagingFailed):
+    """A flow run that was to read one share of a large kind failed or died; what it has staged is kept (INIT-7)."""
 
 
 class ContractBroken(MarketsyncError):
