@@ -20,7 +20,8 @@ ENVIRONMENT = {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cadence:
-    """One flow and how often it runs, UTC. `every_s`: seconds between two starts, counted from ANCHOR; neither that nor `cron`: by hand."""
+    """One flow and how often it runs, UTC. `every_s`: seconds between two starts, counted from ANCHOR; neither that nor `cron`: by hand.
+    `alone`: a second start is skipped while a run is at work (FLOW-1)."""
 
     flow: str
     entrypoint: str
@@ -29,6 +30,7 @@ class Cadence:
     tags: tuple[str, ...]
     every_s: int | None = None
     cron: str | None = None
+    alone: bool = True
 
 
 CADENCES = (
@@ -38,6 +40,14 @@ CADENCES = (
         name="on-demand",
         description="Everything that the CRM has, once per connector. Stopped, it goes on where it stopped.",
         tags=("pull",),
+    ),
+    Cadence(
+        flow="initial-sync-partition",
+        entrypoint="flows.initial_sync_partition.initial_sync_partition",
+        name="on-demand",
+        description="One share of a large kind. An initial sync starts as many as the setting partitions says; nobody has to.",
+        tags=("pull",),
+        alone=False,
     ),
     Cadence(
         flow="core-sync",
@@ -130,7 +140,7 @@ _HEAD = f"""\
 #     prefect worker start --pool {POOL}
 #
 # Give `connector` the name of yours. The worker must find the configuration: MARKETSYNC_CONFIG, or marketsync.toml in the folder where it
-# works. A second start of the same flow is skipped, not queued (FLOW-1).
+# works. A second start of the same flow is skipped, not queued (FLOW-1); only the shares of one large load run beside each other.
 name: marketsync
 
 definitions:
@@ -155,7 +165,7 @@ def _entry(each: Deployment) -> str:
         f"    tags: [{', '.join(each.tags[:-1])}, {connector}]",
         f"    parameters: {{connector: {connector}}}",
         "    work_pool: *work_pool",
-        "    concurrency_limit: *one_at_a_time",
+        *(["    concurrency_limit: *one_at_a_time"] if each.cadence.alone else []),
     ]
     if each.cadence.every_s or each.cadence.cron:
         lines += ["    schedules:", f"      - slug: {each.cadence.name}"]

@@ -112,6 +112,19 @@ class ConnectorSettings(ConnectionSettings):
         metadata=_doc("Salesforce: from how many records on a whole object is read by Bulk API 2.0.", unit="records", minimum=0),
     )
     connections: int = field(default=3, metadata=_doc("How many streams to read at once.", unit="connections", minimum=1, maximum=64))
+    partitions: int = field(
+        default=1,
+        metadata=_doc(
+            "Among how many flow runs the initial sync divides a large kind; each has `connections` of its own and runs on the worker that "
+            "takes it. For workers of a Prefect server that share the data directory; a run without such a server reads by itself. "
+            "Salesforce hands out a large object as one bulk job, which is not divided.",
+            minimum=1,
+            maximum=16,
+        ),
+    )
+    partition_from_rows: int = field(
+        default=500_000, metadata=_doc("From how many records on a kind is large enough to be divided.", unit="records", minimum=0)
+    )
     timeout_s: float = field(default=120.0, metadata=_doc("How long to wait for an answer.", unit="seconds", minimum=1, maximum=3600))
     backfill_minutes_per_run: float = field(default=10.0, metadata=_doc("Time per run to fill in new fields.", unit="minutes", minimum=0))
     create_as: Kind = field(

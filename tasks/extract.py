@@ -16,9 +16,12 @@ from adapters.staging.facts import BEGUN_AT
 from sync.crm import Crm
 from sync.errors import MarketsyncError
 from sync.fields import Reading
+from sync.partitions import Streams
 from sync.records import EVERY_KEY, Filter, Kind, Page, ParcelRef, ReadRequest, RunRef, Stream, Window
 from tasks.check import REJECTED
+from tasks.partition import read_in_shares
 from tasks.progress import Step, tell
+from tasks.runs import INITIAL
 from tasks.schema import readings_of
 from tasks.wiring import RETRY, Installation, installation, now, open_crm, settings_of
 
@@ -67,7 +70,7 @@ def stage_request(
     ref = home.parcels.find(run.connector, kind, purpose)
     if ref is not None:
         with home.parcels.open(ref) as parcel:
-            fits = parcel.readings == readings and parcel.told("asked") == _asked(request)
+            fits = parcel.readings == readings and parcel.told("asked") == asked(request)
             state = parcel.told("state")
         if state == REJECTED:
             home.parcels.keep_aside(ref, REJECTED)  # its run died before it could do so; what it holds may be corrected by now
@@ -76,16 +79,19 @@ def stage_request(
         if state == REJECTED or not fits:
             ref = None  # the CRM's schema moved since, or other records are wanted now
     if ref is None:
-        told = {BEGUN_AT: now().isoformat(), "baseline": crm.now().isoformat(), "asked": _asked(request), **about}
+        told = {BEGUN_AT: now().isoformat(), "baseline": crm.now().isoformat(), "asked": asked(request), **about}
         ref = home.parcels.create(run.connector, kind, purpose, request.fields, readings, told)
         _stage_first(home, ref, first)
+    total = _total(crm, request)
+    if purpose == INITIAL:
+        read_in_shares(run, crm, request, ref, total)
     with home.parcels.open(ref, filling=True) as parcel:
-        _Reader(run, crm, request, parcel, connector.connections, _total(crm, request)).read()
+        _Reader(run, crm, request, parcel, connector.connections, total).read()
         parcel.tell("state", READ)
     return ref
 
 
-def _asked(request: ReadRequest) -> str:
+def asked(request: ReadRequest) -> str:
     """What tells one request from another of the same purpose; the end of a window is no part of it."""
     lower = request.window.lower
     told = [sorted(request.ids), [request.keys.low, request.keys.high], lower and lower.isoformat(), repr(request.filter)]
@@ -115,6 +121,11 @@ def read_streams(run: RunRef, crm: Crm, request: ReadRequest, parcel: Parcel, co
     return _Reader(run, crm, request, parcel, connections, _total(crm, request), until).read()
 
 
+def read_share(run: RunRef, crm: Crm, request: ReadRequest, share: Parcel, connections: int, streams: Streams) -> None:
+    """Reads these streams of the request, each from where it stands in the share, else from where it is said to go on."""
+    _Reader(run, crm, request, share, connections, None, streams=streams).read()
+
+
 class _Reader:
     """Shares the streams of one read among threads; the first failure stops them all, after what they have is staged."""
 
@@ -127,6 +138,7 @@ class _Reader:
         connections: int,
         total: int | None,
         until: datetime | None = None,
+        streams: Streams | None = None,
     ) -> None:
         self._run = run
         self._crm = crm
@@ -135,6 +147,7 @@ class _Reader:
         self._connections = connections
         self._total = total
         self._until = until
+        self._streams = streams
         self._cut = False
         self._done = 0
         self._lock = threading.Lock()
@@ -147,8 +160,10 @@ class _Reader:
         waiting: queue.SimpleQueue[tuple[Stream, str | None]] = queue.SimpleQueue()
         for stream in self._crm.streams(self._request):
             known = progress.get(stream.name)
+            if self._streams is not None and stream.name not in self._streams:
+                continue
             if known is None or not known.ended:
-                waiting.put((stream, known.position if known else None))
+                waiting.put((stream, known.position if known else (self._streams or {}).get(stream.name)))
         threads = [threading.Thread(target=self._work, args=(waiting,)) for _ in range(min(self._connections, waiting.qsize()))]
         for thread in threads:
             thread.start()

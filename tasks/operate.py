@@ -24,6 +24,7 @@ from tasks.fitting import field_lines, folder_lines, score_lines
 from tasks.wiring import installation, now, open_crm, read_settings
 
 INITIAL_FLOW = "initial-sync"
+PARTITION_FLOW = "initial-sync-partition"
 CORE_FLOW = "core-sync"
 EMAIL_FLOW = "email-activity-sync"
 TIME_SENSITIVE_FLOW = "time-sensitive-sync"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from tasks.operate import CORE_FLOW, EMAIL_FLOW, INITIAL_FLOW, TIME_SENSITIVE_FLOW
+from tasks.operate import CORE_FLOW, EMAIL_FLOW, INITIAL_FLOW, PARTITION_FLOW, TIME_SENSITIVE_FLOW
 from tasks.reconciled import RECONCILIATION_FLOW
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ SILENT_S = 90
 UNSTARTED_S = 600
 """A run that a worker took on and that did not begin for so long never will."""
 
-FLOWS = [INITIAL_FLOW, CORE_FLOW, EMAIL_FLOW, TIME_SENSITIVE_FLOW, RECONCILIATION_FLOW]
+FLOWS = [INITIAL_FLOW, PARTITION_FLOW, CORE_FLOW, EMAIL_FLOW, TIME_SENSITIVE_FLOW, RECONCILIATION_FLOW]
 
 CRASHED_RUNS = "marketsync: a run that fell silent is marked as crashed"
 UNSTARTED_RUNS = "marketsync: a run that never began is marked as crashed"

@@ -140,7 +140,7 @@ def _create(client: SyncPrefectClient, wanted: Deployment, form: Form, pool: str
         job_variables={"env": ENVIRONMENT},
         paused=paused,
         schedules=_schedules(wanted.cadence),
-        **_one_at_a_time(),
+        **_one_at_a_time(wanted.cadence),
     )
 
 
@@ -166,7 +166,7 @@ def _update(client: SyncPrefectClient, wanted: Deployment, form: Form, found: De
         parameter_openapi_schema=form,
         enforce_parameter_schema=True,
         job_variables={**variables, "env": {**variables.get("env", {}), **ENVIRONMENT}},
-        **_one_at_a_time(),
+        **_one_at_a_time(wanted.cadence),
         **changed,
     )
     client.update_deployment(found.id, update)
@@ -192,8 +192,10 @@ def _field(told: dict[str, Any]) -> dict[str, Any]:
     return {**{name: value for name, value in told.items() if name not in ("anyOf", "default")}, **kinds[0]}
 
 
-def _one_at_a_time() -> dict[str, Any]:
+def _one_at_a_time(cadence: Cadence) -> dict[str, Any]:
     """FLOW-1, where a person sees it: a second start is cancelled by the server, before a process is made for it."""
+    if not cadence.alone:
+        return {}
     from prefect.client.schemas.objects import ConcurrencyLimitStrategy, ConcurrencyOptions
 
     return {"concurrency_limit": 1, "concurrency_options": ConcurrencyOptions(collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)}

@@ -33,10 +33,10 @@ def test_every_entrypoint_is_a_flow_that_takes_the_parameters(deployment: dict[s
     assert set(deployment["parameters"]) <= set(inspect.signature(flow.fn).parameters)
 
 
-def test_flow_1_a_second_start_is_skipped_and_never_queued() -> None:
-    assert {tuple(each["concurrency_limit"].items()) for each in DEPLOYMENTS.values()} == {
-        (("limit", 1), ("collision_strategy", "CANCEL_NEW"))
-    }
+def test_flow_1_a_second_start_is_skipped_and_never_queued_and_only_shares_run_beside_each_other() -> None:
+    limits = {name: each.get("concurrency_limit") for name, each in DEPLOYMENTS.items()}
+    assert limits.pop("initial_sync_partition/on-demand") is None
+    assert list(limits.values()) == [{"limit": 1, "collision_strategy": "CANCEL_NEW"}] * 5
 
 
 def test_the_cadences_are_those_of_the_flows() -> None:
@@ -45,6 +45,7 @@ def test_the_cadences_are_those_of_the_flows() -> None:
         "flows.core_sync: every-20-minutes",
         "flows.email_activity_sync: every-10-minutes",
         "flows.initial_sync: on-demand",
+        "flows.initial_sync_partition: on-demand",
         "flows.reconcile: daily",
         "flows.time_sensitive_sync: every-2-minutes",
     ]

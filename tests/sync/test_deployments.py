@@ -17,6 +17,7 @@ def names(*connectors: str, there: tuple[tuple[str, str, str], ...] = ()) -> lis
 def test_the_first_connector_has_the_plain_names_and_every_other_its_own_behind() -> None:
     assert [each.full_name for each in deployments_of(("acme",))] == [
         "initial-sync/on-demand",
+        "initial-sync-partition/on-demand",
         "core-sync/every-20-minutes",
         "email-activity-sync/every-10-minutes",
         "time-sensitive-sync/every-2-minutes",
