@@ -21,7 +21,7 @@ from sync.records import ParcelRef
 OF, ASKED, _STREAMS = "of", "asked", "streams"
 _TOLD = "SELECT value FROM share.about WHERE key = ?"
 _TAKE = (
-    "INSERT INTO raw SELECT {fields} FROM share.raw ORDER BY rowid",
+    "INSERT INTO raw SELECT {fields} FROM share.raw",  # as they come: to sort them would take more memory than there is
     "INSERT INTO pages SELECT * FROM share.pages ORDER BY rowid",
     "INSERT INTO removed SELECT * FROM share.removed ORDER BY rowid",
     "INSERT INTO broken SELECT * FROM share.broken ORDER BY rowid",

@@ -75,13 +75,14 @@ class Engine:
 
     # -- what an operator sets up -----------------------------------------------------------------------------------
 
-    def worker(self, pool: str = POOL, **environment: str) -> Worker:
-        """Starts a process worker, and makes its pool if need be. `environment`: added to that of its runs."""
+    def worker(self, pool: str = POOL, limit: int | None = None, **environment: str) -> Worker:
+        """Starts a process worker, and makes its pool if need be. `limit`: of its runs at a time; `environment`: added to theirs."""
         with suppress(Exception):
             self.client.create_work_pool(WorkPoolCreate(name=pool, type="process"))
         log = self.home / f"worker-{pool}-{len(self.workers)}.log"
         with log.open("wb") as said:
             command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", pool, "--name", f"{pool}-{len(self.workers)}"]
+            command += ["--limit", str(limit)] if limit else []
             process = subprocess.Popen(
                 command, cwd=ROOT, env={**self.environment, **environment}, stdin=subprocess.DEVNULL, stdout=said, stderr=said
             )
