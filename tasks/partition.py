@@ -46,16 +46,17 @@ def read_in_shares(run: RunRef, crm: Crm, request: ReadRequest, ref: ParcelRef, 
     home, connector, kind = installation(run.config), settings_of(run), request.kind
     large = is_large(connector, total)
     workers = _workers(run, kind) if large else None
+    rows = 0
 
     def seen() -> None:
-        tell(Step(run.run_id, kind.value, "extract", 0, total))
+        tell(Step(run.run_id, kind.value, "extract", rows, total))
 
     if workers is not None:
         ended(workers.at_work(kind), seen)  # those of a run that was stopped go on without it
     streams = crm.streams(request)
     with home.parcels.open(ref, filling=True) as parcel:
         take_shares(home.parcels, parcel)
-        left = _left(parcel, streams)
+        left, rows = _left(parcel, streams), parcel.rows()
     if workers is None or len(left) < 2:
         if large and len(streams) < 2:
             _note(run, kind, "the CRM hands them out in one stream.")

@@ -81,7 +81,8 @@ def deploy(
     connectors = connectors_named(config, None)
 
     def form(wanted: Deployment) -> Form:
-        return _form(load(wanted.cadence.entrypoint), wanted.connector, kinds_of(config, wanted.connector))
+        kinds = kinds_of(config, wanted.connector) if wanted.cadence.alone else ()  # shares name one that came since, too
+        return _form(load(wanted.cadence.entrypoint), wanted.connector, kinds)
 
     with get_client(sync_client=True) as client:
         there = _there(client, pool)
@@ -179,7 +180,7 @@ def _form(flow: Flow[..., Any], connector: str, kinds: tuple[Kind, ...]) -> Form
     schema = parameter_schema(flow).model_dump_for_openapi()
     schema["properties"] = {name: _field(told) for name, told in schema["properties"].items()}
     schema["properties"]["connector"]["enum"] = [connector]
-    if "kind" in schema["properties"]:
+    if kinds and "kind" in schema["properties"]:
         schema["properties"]["kind"]["enum"] = [kind.value if kind.is_custom else kind.plural for kind in kinds]
     return schema
 

@@ -23,8 +23,7 @@ from tests.flows.market_state import State, differences, market_state
 from tests.flows.place import Place, lite_place, sandbox
 from tests.operating.engine import Engine
 
-SETTINGS = "page_rows = 10\nconnections = 2\n"
-DIVIDED = f"{SETTINGS}partitions = 2\npartition_from_rows = 100\n"
+DIVIDED = "page_rows = 10\nconnections = 2\npartitions = 2\npartition_from_rows = 100\n"
 OPEN_GATE = "[gate]\nmin_rows_for_share = 1000000\n"
 PAGES = "Contacts/filter$"
 
@@ -80,12 +79,14 @@ def crm_of_many() -> RunningSandbox:
 
 @pytest.fixture(scope="module")
 def expected(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> State:
-    """The Market of one reader."""
+    """The Market of one reader, because its work pool has no deployment for shares, which its report says."""
     with crm_of_many() as crm:
-        place = lite_place(tmp_path_factory.mktemp("alone")).write(crm.url, connector=SETTINGS, more=OPEN_GATE)
+        place = lite_place(tmp_path_factory.mktemp("alone")).write(crm.url, connector=DIVIDED, more=OPEN_GATE)
         engine.worker("one-reader")
         run = engine.start(engine.deploy("flows.initial_sync.initial_sync", "one-reader", connector="acme", config=str(place.config)))
         assert engine.ended(run) == "Completed", engine.message(run)
+    said = (place.data / "reports" / str(run) / "report.json").read_text(encoding="utf-8")
+    assert "contacts were not divided into 2 shares: the work pool one-reader has no deployment initial-sync-partition" in said
     state = market_state(place.market_url)
     assert len(state["contacts"]) > 200 and len(state["quarantine"]) >= 10
     return state
