@@ -6,6 +6,8 @@ with records that a test wrote itself: no CRM is needed then.
 
 from __future__ import annotations
 
+import csv
+import io
 import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +23,7 @@ from adapters.market.engine import Market
 from sync.columns import FIXED_COLUMNS, POINTERS
 from sync.errors import GateRejected
 from sync.fields import Reading
-from sync.records import PULL_ORDER, CommitCounts, Kind, Page, ParcelRef, RunRef
+from sync.records import PULL_ORDER, CommitCounts, Kind, Page, PageFormat, ParcelRef, RunRef
 from tasks.check import check
 from tasks.commit import commit
 from tasks.extract import extract, extract_named
@@ -103,17 +105,36 @@ class PullRoad:
     # -- from records that a test wrote -----------------------------------------------------------------------------
 
     def commit_records(
-        self, kind: Kind, readings: Sequence[Reading], flushes: Sequence[Sequence[Sequence[Record]]], *, gate: bool = True
+        self,
+        kind: Kind,
+        readings: Sequence[Reading],
+        flushes: Sequence[Sequence[Sequence[Record]]],
+        *,
+        gate: bool = True,
+        written: PageFormat = PageFormat.NDJSON,
     ) -> CommitCounts:
         """`flushes` → pages → records: what is loaded together, and what came together."""
-        return self.bring_in(self.stage(kind, readings, flushes), gate=gate)
+        return self.bring_in(self.stage(kind, readings, flushes, written=written), gate=gate)
 
     def stage(
-        self, kind: Kind, readings: Sequence[Reading], flushes: Sequence[Sequence[Sequence[Record]]], baseline: str = ""
+        self,
+        kind: Kind,
+        readings: Sequence[Reading],
+        flushes: Sequence[Sequence[Sequence[Record]]],
+        baseline: str = "",
+        written: PageFormat = PageFormat.NDJSON,
     ) -> ParcelRef:
-        return self.stage_bodies(kind, readings, [[ndjson(page) for page in pages] for pages in flushes], baseline)
+        write = csv_page if written is PageFormat.CSV else ndjson
+        return self.stage_bodies(kind, readings, [[write(page) for page in pages] for pages in flushes], baseline, written)
 
-    def stage_bodies(self, kind: Kind, readings: Sequence[Reading], flushes: Sequence[Sequence[bytes]], baseline: str = "") -> ParcelRef:
+    def stage_bodies(
+        self,
+        kind: Kind,
+        readings: Sequence[Reading],
+        flushes: Sequence[Sequence[bytes]],
+        baseline: str = "",
+        written: PageFormat = PageFormat.NDJSON,
+    ) -> ParcelRef:
         """The same with the bytes of each page."""
         fields = tuple(dict.fromkeys(reading.source for reading in readings))
         about = {"baseline": baseline or now().isoformat(), "whole": "no"}
@@ -122,7 +143,7 @@ class PullRoad:
             spool = parcel.spool()
             for pages in flushes:
                 for body in pages:
-                    spool.add(Page("s", body, body.count(b"\n") + 1, "next", len(body)))
+                    spool.add(Page("s", body, body.count(b"\n") + 1, "next", len(body), format=written))
                 spool.flush()
             spool.close()
             parcel.tell("state", "read")
@@ -149,6 +170,20 @@ class PullRoad:
     def execute(self, statement: str, **values: Any) -> None:
         with self.market.database.writing() as connection:
             connection.execute(text(statement), values)
+
+
+def csv_page(records: Sequence[Record]) -> bytes:
+    """As Bulk writes them: every value in quotes, true and false as texts, nothing where there is no value."""
+    names = list(dict.fromkeys(name for record in records for name in record))
+    page = io.StringIO(newline="")
+    writer = csv.writer(page, quoting=csv.QUOTE_ALL, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows([_cell(record.get(name)) for name in names] for record in records)
+    return page.getvalue().encode()
+
+
+def _cell(value: Any) -> str:
+    return json.dumps(value) if isinstance(value, bool) else "" if value is None else str(value)
 
 
 def ndjson(records: Sequence[Record]) -> bytes:

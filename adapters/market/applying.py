@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, case, delete, exists, func, not_, or_, select, update
 
-from adapters.market.merging import merge_pairs
+from adapters.market.merging import merge_pairs, pass_opt_outs_on
 from adapters.market.schema import contacts
 from adapters.market.schema_books import crm_links, quarantine
 from adapters.market.schema_custom import table_of
@@ -66,7 +67,10 @@ def _due(connector: str, kind: Kind) -> Select[tuple[str, int, str | None, str]]
 
 
 def _merge(connection: Connection, connector: str, kind: Kind, losers: dict[str, tuple[int, str]], now: datetime) -> int:
-    """MATCH-8: the loser's id becomes an alias of the winner's, and what hangs on its row moves. Only people have activity to move."""
+    """MATCH-8: the loser's id becomes an alias of the winner's, and what hangs on its row moves. Only people have activity to move.
+
+    A lead's row that a contact holds is the contact's, and is absorbed by nobody (MATCH-4, MATCH-6): what the lead said goes on alone.
+    """
     links = (crm_links.c.connector == connector) & (crm_links.c.kind == kind.value)
     pairs: dict[int, int] = {}
     for loser, (row, winner) in losers.items():
@@ -76,7 +80,19 @@ def _merge(connection: Connection, connector: str, kind: Kind, losers: dict[str,
         connection.execute(update(crm_links).where(links, crm_links.c.crm_id == loser).values(alias_of=winner))
         if kind in PEOPLE and int(target) != row:
             pairs[row] = int(target)
-    return merge_pairs(connection, pairs, "sync", now) if pairs else 0
+    stay = _rows_of_contacts(connection, connector, pairs) if kind is Kind.LEAD else frozenset[int]()
+    merged = merge_pairs(connection, {loser: into for loser, into in pairs.items() if loser not in stay}, "sync", now)
+    pass_opt_outs_on(connection, {loser: into for loser, into in pairs.items() if loser in stay}, "sync", now)
+    return merged
+
+
+def _rows_of_contacts(connection: Connection, connector: str, rows: Iterable[int]) -> frozenset[int]:
+    """Those of these rows that a living contact holds."""
+    link, found = crm_links.c, set[int]()
+    for some in _chunks(sorted(rows)):
+        held = select(link.market_id).where(link.market_id.in_(some), link.kind == Kind.CONTACT.value, link.connector == connector)
+        found.update(connection.execute(held.where(link.living)).scalars())
+    return frozenset(found)
 
 
 def _delete_rows(connection: Connection, kind: Kind, rows: list[int], now: datetime) -> int:

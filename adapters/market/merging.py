@@ -45,6 +45,22 @@ def merge_pairs(connection: Connection, pairs: dict[int, int], who: str, now: da
     return len(moves)
 
 
+def pass_opt_outs_on(connection: Connection, pairs: dict[int, int], who: str, now: datetime) -> None:
+    """Pairs whose loser stays, because somebody else's record holds the row: of the loser only the opt-out goes on, as in a merge
+    (CONSENT-10), and the CRM is told (CONSENT-8). Again for as long as somebody is out by it: a winner may be the next one's loser.
+    """
+    moves: list[dict[str, Any]] = [{"loser": loser, "winner": _end(connection, winner, {}), "now": now} for loser, winner in pairs.items()]
+    entry, opted_out = _consent(who)
+    anybody = bool(moves)
+    while anybody:
+        anybody = False
+        for move in moves:
+            connection.execute(entry, move)
+            anybody |= connection.execute(opted_out, move).rowcount > 0
+    for move in moves:
+        queue_for_others(connection, move["winner"], now, told_of=move["loser"])
+
+
 def _end(connection: Connection, person: int, pairs: dict[int, int]) -> int:
     """Where the chain of merges ends, those of this batch and those of old. A circle ends at its smallest key."""
     path = [person]

@@ -90,10 +90,11 @@ def queue_opt_outs(connection: Connection, people: Sequence[int], push: Collecti
     return _queue_missing(connection, people, push, now)
 
 
-def queue_for_others(connection: Connection, person: int, now: datetime) -> int:
+def queue_for_others(connection: Connection, person: int, now: datetime, *, told_of: int | None = None) -> int:
     """The same word for records that joined the row of somebody who is out since (MATCH-8): where a CRM was told of their opt-out, their
-    other records there that do not say out are told as well. → how many rows are new."""
-    told = select(outbox.c.connector).where(outbox.c.contact_id == person, outbox.c.kind == OPT_OUT).distinct()
+    other records there that do not say out are told as well. `told_of`: it was told of this row instead. → how many rows are new."""
+    whose = person if told_of is None else told_of
+    told = select(outbox.c.connector).where(outbox.c.contact_id == whose, outbox.c.kind == OPT_OUT).distinct()
     is_out = connection.execute(select(contacts.c.opt_out).where(contacts.c.contact_id == person)).scalar()
     push = connection.execute(told).scalars().all() if is_out else []
     return _queue_missing(connection, [person], push, now, crm_links.c.crm_opt_out.is_not(true())) if push else 0

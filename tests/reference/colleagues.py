@@ -32,7 +32,8 @@ class Colleagues:
     """Everybody who works in one CRM, with its control API.
 
     `objects`: the CRM's names of our kinds. `fields`: its names of our words; a word may mean another field in one kind. `texts`: what they
-    write into whenever they like. `cannot`: act of a `Life` → why nobody can do that there.
+    write into whenever they like. `cannot`: act of a `Life` → why nobody can do that there. `ways`: how all of it may be read, as lines of
+    a connector's configuration.
     """
 
     crm: ClassVar[str]
@@ -40,6 +41,7 @@ class Colleagues:
     fields: ClassVar[Mapping[str, str]]
     texts: ClassVar[Mapping[Kind, tuple[str, ...]]]
     cannot: ClassVar[Mapping[str, str]]
+    ways: ClassVar[tuple[str, ...]] = ("",)
 
     def __init__(self, control: Any) -> None:
         self.control = control
@@ -176,6 +178,7 @@ class SalesforceColleagues(Colleagues):
         Kind.OPPORTUNITY: ("NextStep", "LeadSource"),
     }
     cannot: ClassVar[Mapping[str, str]] = {}
+    ways: ClassVar[tuple[str, ...]] = ("", "bulk_from_rows = 1")
     _PREFIXES: ClassVar[Mapping[Kind, str]] = {Kind.ACCOUNT: "001", Kind.CONTACT: "003", Kind.LEAD: "00Q", Kind.OPPORTUNITY: "006"}
 
     def _seen(self, row: dict[str, Any]) -> Seen:

@@ -22,13 +22,14 @@ from sync.records import Kind, ParcelRef, Removal
 from tasks.consent import unsubscribe
 from tasks.plan import plan
 from tests.pull_road import PullRoad
-from tests.reference.stories import READINGS, raw
+from tests.reference.dialects import Dialect
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTED = re.findall(r"```sql\n(.*?)```", (ROOT / "docs" / "market.md").read_text(encoding="utf-8"), re.DOTALL)
 WHO_MAY_BE_MAILED = next(query for query in DOCUMENTED if query.startswith("SELECT a.account_name, c.first_name"))
 ADDRESSES = (None, "ann@x.test", " ANN@x.test ", "bob@x.test", "eve@x.test", "kim@x.test", "ΕΛΛΑΣ@x.test")
 RECORDS = [(Kind.LEAD, "l1"), (Kind.LEAD, "l2"), (Kind.CONTACT, "c1"), (Kind.CONTACT, "c2"), (Kind.CONTACT, "c3")]
+BLANK: dict[str, Any] = {"owner": None, "account": None, "company": None, "values": {}, "converted_to": None}
 Name = tuple[Kind, str]
 NewRoad = Callable[[], AbstractContextManager[PullRoad]]
 _BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -94,10 +95,14 @@ class Words:
 
 
 class ConsentMachine(RuleBasedStateMachine):
-    """A CRM in a dictionary, a real Market, and what both were told. `theirs`: when somebody in the CRM last decided what a record says."""
+    """A CRM in a dictionary, a real Market, and what both were told. `theirs`: when somebody in the CRM last decided what a record says.
 
-    def __init__(self, new_road: NewRoad) -> None:
+    Records are drawn by short ids, and are called by the ids of the CRM's own from then on.
+    """
+
+    def __init__(self, new_road: NewRoad, dialect: Dialect) -> None:
         super().__init__()
+        self.dialect = dialect
         self.stack = ExitStack()
         self.road = self.stack.enter_context(new_road())
         self.clock = 0
@@ -133,6 +138,9 @@ class ConsentMachine(RuleBasedStateMachine):
         self.clock += 1
         return self.clock
 
+    def called(self, drawn: Name) -> Name:
+        return (drawn[0], self.dialect.id_of(drawn[1]))
+
     @staticmethod
     def instant(minute: int) -> datetime:
         return _BEGIN + timedelta(minutes=minute)
@@ -148,6 +156,7 @@ class ConsentMachine(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from(RECORDS), address=st.sampled_from(ADDRESSES), out=st.sampled_from((True, True, False, False, None)))
     def edit(self, name: Name, address: str | None, out: bool | None) -> None:
+        name = self.called(name)
         before = self.crm.get(name, {"converted_to": None})
         self.gone.discard(name)
         self.crm[name] = {**before, "id": name[1], "email": address, "out": out, "modified": self.tick()}
@@ -155,19 +164,25 @@ class ConsentMachine(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from(RECORDS), out=st.booleans())
     def change_their_mind(self, name: Name, out: bool) -> None:
+        self.decide(self.called(name), out)
+
+    def decide(self, name: Name, out: bool) -> None:
         if name in self.crm and name not in self.gone:
             self.crm[name] = {**self.crm[name], "out": out, "modified": self.tick()}
             self.theirs[name] = self.clock
 
     @rule(lead=st.sampled_from(("l1", "l2")), contact=st.sampled_from(("c1", "c2", "c3")))
     def convert(self, lead: str, contact: str) -> None:
-        name = (Kind.LEAD, lead)
+        name = self.called((Kind.LEAD, lead))
         if name in self.crm and name not in self.gone:
-            self.crm[name] = {**self.crm[name], "converted_to": contact, "modified": self.tick()}
+            self.crm[name] = {**self.crm[name], "converted_to": self.dialect.id_of(contact), "modified": self.tick()}
 
     @rule(name=st.sampled_from(RECORDS), winner=st.sampled_from((None, "c1", "c2")))
     def remove(self, name: Name, winner: str | None) -> None:
         """Deleted in the CRM, or merged into another contact; Market hears of it at once."""
+        self.leave(self.called(name), winner and self.dialect.id_of(winner))
+
+    def leave(self, name: Name, winner: str | None) -> None:
         if name not in self.crm or name in self.gone:
             return
         self.gone.add(name)
@@ -198,11 +213,15 @@ class ConsentMachine(RuleBasedStateMachine):
         """What is there now; it may be committed much later."""
         versions = {name: record for name, record in self.crm.items() if name[0] is kind and name not in self.gone}
         if kind not in self.read and versions:
-            blank = {"owner": None, "account": None, "company": None, "values": {}}
-            at = self.tick()
-            page = [raw(kind, {**blank, **record}) for record in versions.values()]
-            ref = self.road.stage(kind, READINGS[kind], [[page]], self.instant(at).isoformat())
-            self.read[kind] = Reading(ref, at, versions)
+            self.stage(kind, versions)
+
+    def stage(self, kind: Kind, versions: dict[Name, dict[str, Any]]) -> None:
+        """The ways in which the CRM writes a page take turns."""
+        at, they = self.tick(), self.dialect
+        page = [they.sent(kind, they.can_be(kind, {**BLANK, **record})) for record in versions.values()]
+        written = they.formats[at % len(they.formats)]
+        ref = self.road.stage(kind, they.readings[kind], [[page]], self.instant(at).isoformat(), written)
+        self.read[kind] = Reading(ref, at, versions)
 
     @precondition(lambda self: self.read)
     @rule()
@@ -285,7 +304,7 @@ class ConsentMachine(RuleBasedStateMachine):
         if really:
             self.road.market.purge("acme", who="olga", now=datetime(2026, 3, 1, tzinfo=UTC))
             self.read.clear()
-            prepare(self.road)
+            prepare(self.road, self.dialect)
             self.words.purge()
 
     # -- the law ----------------------------------------------------------------------------------------------------
@@ -328,6 +347,6 @@ class ConsentMachine(RuleBasedStateMachine):
         assert sorted(each["contact_id"] for each in self.road.rows(query)) == may
 
 
-def prepare(road: PullRoad) -> None:
+def prepare(road: PullRoad, dialect: Dialect) -> None:
     for kind in (Kind.LEAD, Kind.CONTACT):
-        road.make_columns(kind, READINGS[kind])
+        road.make_columns(kind, dialect.readings[kind])

@@ -44,9 +44,10 @@ class Place:
     they: Colleagues
     folder: Path
 
-    def wrong(self) -> list[str]:
-        """What following got wrong, record by record."""
-        return differences(picture(self.road.road), self.fresh(), self.they)
+    def wrong(self, number: int = 0) -> list[str]:
+        """What following got wrong, record by record. `number`: the ways to read everything take turns."""
+        fresh = self.fresh(self.they.ways[number % len(self.they.ways)])
+        return differences(picture(self.road.road), fresh, self.they)
 
     def fresh(self, connector: str = "") -> Picture:
         """What an initial sync of the same CRM makes now, in a new Market. `connector`: lines of its configuration."""

@@ -12,28 +12,26 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from adapters.market.outbox import Needs
-from sync.mapping_sugarcrm import SUGARCRM
 from sync.push import Outcome, Outgoing, Receipt
 from sync.records import Kind
 from tasks.recording import Recorder
-from tests.reference.consent_machine import ADDRESSES, ConsentMachine, Name, NewRoad, Reading, Said, folded
-from tests.reference.stories import READINGS, raw
+from tests.reference.consent_machine import ADDRESSES, BLANK, ConsentMachine, Name, NewRoad, Said, folded
+from tests.reference.dialects import Dialect
 
 PUSH = "[connectors.acme.push]\nunsubscribes = true\nnew_leads = true\nrecord_updates = true"
-NEEDS = Needs(SUGARCRM)
 ROAD = (Kind.OPT_OUT, Kind.NEW_LEAD, Kind.OPT_OUT, Kind.UPDATE)
 FATES = st.lists(st.sampled_from(("taken", "taken", "answer lost", "refused", "busy", "died")), min_size=4, max_size=4)
 WELL = ("taken",) * 4
 MOST_ATTEMPTS = 2
 _GIVEN = tuple(address for address in ADDRESSES if address)
-_BLANK = {"owner": None, "account": None, "company": None, "values": {}, "converted_to": None}
 
 
 class PushingMachine(ConsentMachine):
     """`told`: when the CRM's record took an opt-out of ours; `late`: what the CRM answered to runs that died before they wrote it down."""
 
-    def __init__(self, new_road: NewRoad) -> None:
-        super().__init__(new_road)
+    def __init__(self, new_road: NewRoad, dialect: Dialect) -> None:
+        super().__init__(new_road, dialect)
+        self.needs = Needs(dialect.mapping)
         self.recorder = Recorder(self.road.config)
         self.ahead = timedelta()
         self.made: list[str] = []
@@ -55,9 +53,9 @@ class PushingMachine(ConsentMachine):
     def something_happens_to_a_record_that_we_made(self, data: st.DataObject, out: bool, gone: bool) -> None:
         name = (Kind.LEAD, data.draw(st.sampled_from(self.made)))
         if gone:
-            self.remove(name, None)
+            self.leave(name, None)
         else:
-            self.change_their_mind(name, out)
+            self.decide(name, out)
 
     # -- what a marketing application records ---------------------------------------------------------------------------
 
@@ -156,7 +154,7 @@ class PushingMachine(ConsentMachine):
 
     def _collect(self, kind: Kind) -> list[Outgoing]:
         """Of new leads with one address the first: the gate holds the others."""
-        rows = self.road.market.outbox.collect("acme", kind, self.now, limit=4, needs=NEEDS)
+        rows = self.road.market.outbox.collect("acme", kind, self.now, limit=4, needs=self.needs)
         if kind is not Kind.NEW_LEAD:
             return list(rows)
         first = {folded(row.values.get("address")): row.outbox_id for row in reversed(rows) if not row.targets}
@@ -178,14 +176,8 @@ class PushingMachine(ConsentMachine):
 
     def _read_named(self, kind: Kind, names: list[Name]) -> None:
         if names:
-            versions = {name: self.crm[name] for name in names}
-            at = self.tick()
-            ref = self.road.stage(kind, READINGS[kind], [[[raw(kind, {**_BLANK, **each}) for each in versions.values()]]], self._text(at))
-            self.read[kind] = Reading(ref, at, versions)
+            self.stage(kind, {name: self.crm[name] for name in names})
             self.commit("well")
-
-    def _text(self, minute: int) -> str:
-        return self.instant(minute).isoformat()
 
     def _take(self, row: Outgoing) -> Receipt:
         if row.kind is Kind.NEW_LEAD:
@@ -193,26 +185,32 @@ class PushingMachine(ConsentMachine):
         target = row.targets[0]
         name = (target.kind, target.crm_id)
         record = self.crm.get(name)
-        if record is None or name in self.gone or (row.kind is Kind.OPT_OUT and not record["email"]):
+        if record is None or name in self.gone or (row.kind is Kind.OPT_OUT and not self.can_say_it(record)):
             return Receipt(row.outbox_id, row.version, Outcome.REFUSED, said="gone, or nothing to opt out", final=True)
         changed = dict(record)
         if row.kind is Kind.OPT_OUT:
             changed["out"] = True
             self.told[name] = self.tick()
-        elif row.values.get("address") and folded(row.values["address"]) != folded(record["email"]):
-            changed |= {"email": row.values["address"], "out": bool(row.values.get("opt_out")) or record["out"]}
+        elif row.values.get("address"):
+            moves = folded(row.values["address"]) != folded(record["email"])
+            changed |= {"email": row.values["address"]} if moves else {}
+            changed |= {"out": True} if row.values.get("opt_out") and (moves or self.dialect.flags_records) else {}
         if row.kind is Kind.UPDATE or changed != record:
             self.crm[name] = {**changed, "modified": self.tick()}
         return Receipt(row.outbox_id, row.version, Outcome.ACCEPTED, target.crm_id)
 
+    def can_say_it(self, record: dict[str, Any]) -> bool:
+        """Whether there is something in this record of the CRM that can be opted out."""
+        return self.dialect.flags_records or bool(record["email"])
+
     def _create(self, row: Outgoing) -> Receipt:
-        name, address = (Kind.LEAD, row.push_key), row.values["address"]
+        name, address = self.called((Kind.LEAD, row.push_key)), row.values["address"]
         if name not in self.crm:
             assert not self.holders({folded(address)}), f"{address} is in the CRM already"
             assert row.values.get("opt_out") or self.may_be_told_in(address), address
-            self.made.append(row.push_key)
-            self.crm[name] = {**_BLANK, "id": row.push_key, "email": address, "out": "opt_out" in row.values, "modified": self.tick()}
-        return Receipt(row.outbox_id, row.version, Outcome.ACCEPTED, row.push_key)
+            self.made.append(name[1])
+            self.crm[name] = {**BLANK, "id": name[1], "email": address, "out": "opt_out" in row.values, "modified": self.tick()}
+        return Receipt(row.outbox_id, row.version, Outcome.ACCEPTED, name[1])
 
     def may_be_told_in(self, address: str) -> bool:
         key = folded(address)
@@ -270,7 +268,7 @@ class PushingMachine(ConsentMachine):
             contact = (Kind.CONTACT, record["converted_to"] or "")
             converted = name[0] is Kind.LEAD and rows.get(contact) == row and contact in living
             theirs_since = name in self.told and self.theirs.get(name, -1) > max(self.told[name], said[row])
-            if record["email"] and not converted and not theirs_since:
+            if self.can_say_it(record) and not converted and not theirs_since:
                 assert record["out"] is True, (name, record, row, self.words)
 
     def who_is_out_there_is_not_mailed(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -46,6 +47,7 @@ class Life:
             "edit": (8, self._edit),
             "give_a_new_address": (3, self._new_address),
             "create": (4, self._create),
+            "share_an_address": (1, self._share),
             "delete": (3, self._delete),
             "undelete": (2, self._undelete),
             "convert_a_lead": (2, self._convert),
@@ -114,6 +116,19 @@ class Life:
         if kind in (Kind.CONTACT, Kind.OPPORTUNITY) and account:
             values["account"] = account.crm_id
         return self.they.create(kind, self.they.chosen_id(kind, self.dice), values)
+
+    def _share(self) -> str:
+        """A lead and a contact with one address are one person. Only an address that nobody else has, or had: else it depends on the past
+        whom a newcomer meets (MATCH-5)."""
+        held = [(kind, seen, address) for kind in _MAILED for seen in self.they.records(kind) for address in seen.addresses]
+        times = Counter(address for _, _, address in held)
+        alone = [(kind, address) for kind, seen, address in held if times[address] == 1 and not seen.is_deleted and not seen.is_converted]
+        if not alone:
+            return "nobody to share an address with"
+        kind, address = self.dice.choice(alone)
+        other = Kind.LEAD if kind is Kind.CONTACT else Kind.CONTACT
+        values = {"name": self._word(), "address": address}
+        return f"{self.they.create(other, self.they.chosen_id(other, self.dice), values)} with {address} of a {kind}"
 
     def _delete(self) -> str:
         kind, seen = self._some_of((Kind.LEAD, Kind.CONTACT, Kind.CONTACT, Kind.OPPORTUNITY, Kind.ACCOUNT))

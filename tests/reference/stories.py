@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,10 +52,10 @@ class Batch:
     records: tuple[Record, ...]
     cuts: int
 
-    def flushes(self) -> list[list[list[dict[str, Any]]]]:
-        """Any order of pages, any split: `cuts` says which."""
+    def flushes(self, sent: Callable[[Kind, Record], dict[str, Any]]) -> list[list[list[dict[str, Any]]]]:
+        """Any order of pages, any split: `cuts` says which. `sent`: a record as its CRM sends it."""
         order = random.Random(self.cuts)
-        left = [raw(self.kind, record) for record in self.records]
+        left = [sent(self.kind, record) for record in self.records]
         order.shuffle(left)
         flushes: list[list[list[dict[str, Any]]]] = [[]]
         while left:

@@ -56,7 +56,7 @@ def test_after_any_script_market_equals_a_fresh_initial_sync(tmp_path: Path, crm
             life = Life(place.road, place.they, seed, gate=SOAKING or seed == seeds[0])  # a calm CRM has nothing that the gate would hold
             life.play(STEPS)
             life.settle()
-            wrong = place.wrong()
+            wrong = place.wrong(seed)
             assert wrong == [], "\n".join([f"script {seed}", *wrong, "", *life.told])
 
 

@@ -163,3 +163,25 @@ def test_del_8_the_brake_is_told_how_many_rows_would_go_and_counts_no_further_th
     note(market, *(Removal(f"c{n}", GONE) for n in range(1, 6)))
     measured = market.removals.measure("acme", Kind.CONTACT, most=25)
     assert (measured.rows, measured.of) == (5, 25)
+
+
+def test_match_8_match_4_a_lead_that_is_merged_leaves_its_row_to_the_contact_that_holds_it(market: Market) -> None:
+    """Lead and contact were one row by their address (MATCH-6). The contact was not merged: its row is nobody's to absorb, least of all
+    another contact's; the opt-out goes on all the same (CONSENT-10), also to the CRM (CONSENT-8)."""
+    put(market, "contacts", *(person(number, crm_type="Contact", opt_out=number == 1) for number in (1, 2)), person(3, crm_type="Lead"))
+    put_links(market, link("c1", 1), link("c2", 2))
+    put_links(market, *(link(f"l{number}", number, kind="lead") for number in (1, 2, 3)))
+    market.consent.unsubscribe(1, who="ann", why="clicked", now=NOW, push=["acme"])
+    note(market, Removal("l1", GONE, merged_into="l2"), Removal("l2", GONE, merged_into="l3"), kind=Kind.LEAD)
+    assert market.removals.apply("acme", Kind.LEAD, run_id="run-1", now=NOW) == Removed(kept=2)
+    assert ask(market, "SELECT crm_id, market_id, living, alias_of FROM crm_links ORDER BY crm_id") == [
+        ("c1", 1, True, None),
+        ("c2", 2, True, None),
+        ("l1", 1, False, "l2"),
+        ("l2", 2, False, "l3"),
+        ("l3", 3, True, None),
+    ]
+    assert [state(market, number) for number in (1, 2, 3)] == [(False, False)] * 3
+    assert ask(market, "SELECT opt_out FROM contacts ORDER BY contact_id") == [(True,), (True,), (True,)]
+    told = ask(market, "SELECT crm_kind, crm_id FROM outbox WHERE state = 'pending' ORDER BY crm_id")
+    assert set(told) >= {("contact", "c1"), ("contact", "c2"), ("lead", "l3")}
