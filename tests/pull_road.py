@@ -143,7 +143,8 @@ class PullRoad:
             spool = parcel.spool()
             for pages in flushes:
                 for body in pages:
-                    spool.add(Page("s", body, body.count(b"\n") + 1, "next", len(body), format=written))
+                    rows = body.count(b"\n") + (-1 if written is PageFormat.CSV else 1)  # a heading, and every line of it ended
+                    spool.add(Page("s", body, rows, "next", len(body), format=written))
                 spool.flush()
             spool.close()
             parcel.tell("state", "read")
