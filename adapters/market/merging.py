@@ -106,8 +106,12 @@ def _consent(who: str) -> tuple[Any, Any]:
 
 
 def _references(children: tuple[Table, ...]) -> tuple[Any, ...]:
-    """Links, and the tables whose rows belong to a person. The ledger stays: it is history."""
-    links = update(crm_links).where(crm_links.c.market_id == _LOSER, or_(*(crm_links.c.kind == kind for kind in _PEOPLE)))
+    """Links, and the tables whose rows belong to a person. The ledger stays: it is history.
+
+    A record that was deleted before stays with the loser's row: should it live again, the winner's may be another record's (MATCH-4).
+    """
+    goes_along = or_(crm_links.c.living, crm_links.c.alias_of.is_not(None))
+    links = update(crm_links).where(crm_links.c.market_id == _LOSER, crm_links.c.kind.in_(_PEOPLE), goes_along)
     return (
         links.values(market_id=_WINNER, origin=false()),  # the loser's record did not make the winner's row
         *(update(child).where(child.c.contact_id == _LOSER).values(contact_id=_WINNER, updated_at=_NOW) for child in children),
@@ -137,7 +141,7 @@ def own_row() -> ColumnElement[int]:
 
 
 def part_people(connection: Connection, connector: str, kind: Kind, rows: Rows, now: datetime) -> int:
-    """Pairs of (crm_id, contact_id): records that were merged away and live again. → how many rows stand for themselves again.
+    """Pairs of (crm_id, contact_id): records whose row was merged away and that live again. → how many rows stand for themselves again.
 
     What the CRM says is the record's own goes back with it; activity stays with the winner, as nobody can tell whose it is (MATCH-8).
     """

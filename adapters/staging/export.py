@@ -188,9 +188,11 @@ class Load:
         return ParcelRows(self.parcel, (Column("loser_id", "loser_id", "BIGINT"), Column("winner_id", "winner_id", "BIGINT")), source)
 
     def parted(self) -> ParcelRows:
-        """Records that were merged into others and live again: the CRM's id, then the key of their own row (DEL-2, MATCH-8)."""
-        back = "link.alias_of IS NOT NULL AND NOT link.living AND plan.market_id = link.market_id AND plan.action <> 'ignore'"
-        source = f"plan JOIN known_links AS link ON link.crm_id = plan.crm_id WHERE {back} AND {_NOT_HELD.replace('staged', 'plan')}"
+        """Records whose row was merged away and that live again: the CRM's id, then the key of their own row (DEL-2, MATCH-8)."""
+        merged = "link.alias_of IS NOT NULL OR person.merged_into IS NOT NULL"
+        back = f"({merged}) AND NOT link.living AND plan.market_id = link.market_id AND plan.action <> 'ignore'"
+        known = "plan JOIN known_links AS link USING (crm_id) LEFT JOIN known_people AS person ON person.contact_id = plan.market_id"
+        source = f"{known} WHERE {back} AND {_NOT_HELD.replace('staged', 'plan')}"
         return ParcelRows(self.parcel, (Column("crm_id", "plan.crm_id"), Column("contact_id", "plan.market_id", "BIGINT")), source)
 
     def _from_plan(self, condition: str) -> str:

@@ -260,3 +260,27 @@ def test_consent_3_an_opt_out_counts_although_the_rest_of_the_record_is_held_bac
     row = person(road, lead, "lead")
     assert (row["opt_out"], row["title"]) == (True, "not before it is corrected")
     assert road.one("SELECT count(*) FROM consent_ledger WHERE contact_id = :id", id=row["contact_id"]) == 1
+
+
+def test_del_2_match_4_a_contact_that_lives_again_does_not_come_back_onto_a_row_that_is_another_contacts_by_now(road: CoreRoad) -> None:
+    """While it was gone, the lead that had shared its row was merged into one that shares another contact's (MATCH-8)."""
+    pair = {name: {"last_name": name.capitalize(), "email1": f"{name}@example.com"} for name in ("first", "second")}
+    leads = {name: road.control.create("Leads", values) for name, values in pair.items()}
+    contacts = {name: road.control.create("Contacts", values) for name, values in pair.items()}
+    road.follow()
+    own = person(road, contacts["first"])["contact_id"]
+    assert person(road, leads["first"], "lead")["contact_id"] == own
+    road.road.market.consent.unsubscribe(own, who="ann", why="clicked", now=now())
+    for happens in (
+        lambda: road.control.delete("Contacts", contacts["first"]),
+        lambda: road.control.merge("Leads", leads["second"], leads["first"]),
+        lambda: road.control.undelete("Contacts", contacts["first"]),
+    ):
+        road.control.advance_clock(ROUND_S)
+        happens()
+        road.follow()
+    back, stays = person(road, contacts["first"]), person(road, contacts["second"])
+    assert (back["contact_id"], back["last_name"], back["deleted_date"], back["merged_into"]) == (own, "First", None, None)
+    assert (stays["last_name"], stays["link_living"]) == ("Second", True)
+    assert back["opt_out"] and stays["opt_out"]
+    assert road.follow().words == ()

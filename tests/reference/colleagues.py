@@ -94,6 +94,10 @@ class Colleagues:
         told = self.control.convert_lead(lead, contact=contact, new_id=new_id)
         return f"convert {lead} into {'the' if contact else 'a new'} contact {told['contact_id']}"
 
+    def empty_the_bin(self) -> str:
+        """Deleted records leave for good; the CRM's log still knows of them."""
+        raise NotImplementedError
+
     def touch(self, kind: Kind) -> str:
         """A mass update that changes nothing but the stamps, which are one."""
         living = [seen.crm_id for seen in self.records(kind) if not seen.is_deleted]
@@ -141,6 +145,7 @@ class SugarColleagues(Colleagues):
     }
     cannot: ClassVar[Mapping[str, str]] = {
         "flag_a_record": "an opt-out belongs to the address, and all records that carry it share it",
+        "go_away_and_empty_the_bin": "a deleted record that was pruned leaves no trace, so that only reconciliation misses it",
         "merge_accounts": "a merge leaves no pointer, and accounts have no addresses by which it could be told from a deletion",
     }
     _NAMES_OF_OTHERS = frozenset(
@@ -189,6 +194,9 @@ class SalesforceColleagues(Colleagues):
 
     def chosen_id(self, kind: Kind, dice: random.Random) -> str:
         return numbered(self._PREFIXES[kind], dice.randrange(62**9))
+
+    def empty_the_bin(self) -> str:
+        return f"empty the bin: {self.control.purge()} left"
 
     def flag_record(self, kind: Kind, crm_id: str, *, out: bool) -> str:
         self.control.edit(self.objects[kind], crm_id, {"HasOptedOutOfEmail": out})

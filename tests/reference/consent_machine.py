@@ -177,19 +177,33 @@ class ConsentMachine(RuleBasedStateMachine):
         if name in self.crm and name not in self.gone:
             self.crm[name] = {**self.crm[name], "converted_to": self.dialect.id_of(contact), "modified": self.tick()}
 
-    @rule(name=st.sampled_from(RECORDS), winner=st.sampled_from((None, "c1", "c2")))
+    @rule(name=st.sampled_from(RECORDS), winner=st.sampled_from((None, "1", "2")))
     def remove(self, name: Name, winner: str | None) -> None:
-        """Deleted in the CRM, or merged into another contact; Market hears of it at once."""
-        self.leave(self.called(name), winner and self.dialect.id_of(winner))
+        """Deleted in the CRM, or merged into another record of its kind; Market hears of it at once."""
+        kind = name[0]
+        self.leave(self.called(name), winner and self.called((kind, f"{kind.value[0]}{winner}")))
 
-    def leave(self, name: Name, winner: str | None) -> None:
+    def leave(self, name: Name, winner: Name | None) -> None:
         if name not in self.crm or name in self.gone:
             return
         self.gone.add(name)
-        merged = winner if name[0] is Kind.CONTACT and winner != name[1] and (Kind.CONTACT, winner) not in self.gone else None
+        merged = winner if winner != name and winner not in self.gone else None
+        known = merged is not None and {name, merged} <= self.living()
         now = datetime(2026, 3, 1, tzinfo=UTC)
-        self.road.market.removals.note("acme", name[0], [Removal(name[1], self.instant(self.tick()), merged)], run_id="run-1", now=now)
+        removal = Removal(name[1], self.instant(self.tick()), merged and merged[1])
+        self.road.market.removals.note("acme", name[0], [removal], run_id="run-1", now=now)
         self.road.market.removals.apply("acme", name[0], run_id="run-1", now=now)
+        if merged and known:
+            self.speak_for(name, merged)
+
+    def speak_for(self, loser: Name, winner: Name) -> None:
+        """Whatever the loser said, the winner said too, also where a contact keeps the lead's row (MATCH-8)."""
+        rows, stands = self.rows(), self.stands_for()
+        if loser in self.words.blocked:
+            self.words.blocked.add(winner)
+        for said in self.words.here:
+            if rows[loser] in {stands.get(row, row) for row in said.rows}:
+                said.rows.add(rows[winner])
 
     # -- runs -------------------------------------------------------------------------------------------------------
 

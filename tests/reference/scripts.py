@@ -62,6 +62,7 @@ class Life:
             "move": (2, self._move),
             "edit_late": (2, self._late),
             "run": (5, self._cycle),
+            "go_away_and_empty_the_bin": (1, self._empty_the_bin),
             "wait": (3, lambda: self.they.wait(self.dice.choice([1, 30, 119, 600, 1_200]))),
         }
         return {name: act for name, act in every.items() if name not in self.they.cannot}
@@ -176,6 +177,10 @@ class Life:
         if seen is None:
             return "nobody is late"
         return self.they.edit(Kind.CONTACT, seen.crm_id, {"title": self._word()}, delay_s=self.dice.randrange(5, 110))
+
+    def _empty_the_bin(self) -> str:
+        """Days in which nobody follows; deleted records leave for good meanwhile."""
+        return f"{self.they.wait(2 * 86_400)}, {self.they.empty_the_bin()}"
 
     def _cycle(self) -> str:
         chosen = self.dice.sample(FAULTS, self.dice.choice([0, 0, 1, 3]))

@@ -115,6 +115,15 @@ def test_del_2_who_was_merged_away_and_lives_again_gets_back_what_names_it(marke
     assert ask(market, "SELECT contact_id FROM outbox") == [(2,)]
 
 
+def test_del_2_match_8_a_record_that_was_gone_before_stays_with_its_row(market: Market) -> None:
+    """MATCH-4: the winner's row may be another record's of its kind when it lives again. An alias goes along, as its winner does."""
+    put(market, "contacts", person(1), person(2))
+    put_links(market, link("c1", 1, living=False), link("c0", 1, living=False, alias_of="c1"), link("c2", 2))
+    put_links(market, link("l1", 1, kind="lead"))
+    merge(market, (1, 2))
+    assert ask(market, "SELECT crm_id, market_id FROM crm_links ORDER BY crm_id") == [("c0", 2), ("c1", 1), ("c2", 2), ("l1", 2)]
+
+
 def _pending(market: Market, keys: MemoryRows) -> list[Any]:
     found: list[Any] = market.lookup_people(market_ids=keys, connector="acme")["opt_out_pending"].to_pylist()
     return found
