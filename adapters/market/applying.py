@@ -80,18 +80,18 @@ def _merge(connection: Connection, connector: str, kind: Kind, losers: dict[str,
         connection.execute(update(crm_links).where(links, crm_links.c.crm_id == loser).values(alias_of=winner))
         if kind in PEOPLE and int(target) != row:
             pairs[row] = int(target)
-    stay = _rows_of_contacts(connection, connector, pairs) if kind is Kind.LEAD else frozenset[int]()
+    stay = _rows_of_contacts(connection, pairs) if kind is Kind.LEAD else frozenset[int]()
     merged = merge_pairs(connection, {loser: into for loser, into in pairs.items() if loser not in stay}, "sync", now)
     pass_opt_outs_on(connection, {loser: into for loser, into in pairs.items() if loser in stay}, "sync", now)
     return merged
 
 
-def _rows_of_contacts(connection: Connection, connector: str, rows: Iterable[int]) -> frozenset[int]:
-    """Those of these rows that a living contact holds."""
+def _rows_of_contacts(connection: Connection, rows: Iterable[int]) -> frozenset[int]:
+    """Those of these rows that a living contact holds, of whichever CRM."""
     link, found = crm_links.c, set[int]()
     for some in _chunks(sorted(rows)):
-        held = select(link.market_id).where(link.market_id.in_(some), link.kind == Kind.CONTACT.value, link.connector == connector)
-        found.update(connection.execute(held.where(link.living)).scalars())
+        held = select(link.market_id).where(link.market_id.in_(some), link.kind == Kind.CONTACT.value, link.living)
+        found.update(connection.execute(held).scalars())
     return frozenset(found)
 
 
