@@ -167,8 +167,8 @@ def test_del_8_the_brake_is_told_how_many_rows_would_go_and_counts_no_further_th
 
 @pytest.mark.parametrize("crm", ["acme", "hub"])
 def test_match_8_match_4_a_lead_that_is_merged_leaves_its_row_to_the_contact_that_holds_it(market: Market, crm: str) -> None:
-    """A contact of the same CRM or of another one. Lead and contact were one row by their address (MATCH-6). The contact was not merged: its
-    row is nobody's to absorb, least of all another contact's; the opt-out goes on all the same (CONSENT-10), also to the CRM (CONSENT-8)."""
+    """A contact of this CRM or of another. Lead and contact were one row by their address (MATCH-6). The contact was not merged: its
+    row is nobody's to absorb, least of all another contact's; the opt-out goes on (CONSENT-10), also to the CRM (CONSENT-8)."""
     put(market, "contacts", *(person(number, crm_type="Contact", opt_out=number == 1) for number in (1, 2)), person(3, crm_type="Lead"))
     put_links(market, link("c1", 1, connector=crm), link("c2", 2, connector=crm))
     put_links(market, *(link(f"l{number}", number, kind="lead") for number in (1, 2, 3)))
