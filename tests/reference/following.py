@@ -2,8 +2,9 @@
 
 Left out of the comparison is: history (deleted rows, delivery status, times), what leads fill in on a contact's row (MATCH-6), leads whose
 account is found by a name that changed since (PULL-6), and consent that is stricter because of a merge, because another record of the
-person said out (one that shared the row when both had one address), or because a new address re-subscribes nobody: then the CRM is still
-to be told. So is what the CRM takes from other records, such as their names: it changes without a stamp, and reconciliation finds it.
+person said out (one that shared the row when both had one address, and may have become somebody else since), or because a new address
+re-subscribes nobody: then the CRM is still to be told. So is what the CRM takes from other records, such as their names: it changes without
+a stamp, and reconciliation finds it.
 """
 
 from __future__ import annotations
@@ -101,6 +102,9 @@ def picture(road: PullRoad) -> Picture:
         if link["kind"] in ("lead", "contact") and link["crm_opt_out"]:
             saying_out[link["market_id"]].add((link["kind"], link["crm_id"]))
     untold = {row["contact_id"] for row in road.rows("SELECT contact_id FROM outbox WHERE kind = 'opt-out' AND state <> 'acknowledged'")}
+    with_leads = {link["market_id"] for link in links if link["kind"] == "lead"}
+    words = road.rows("SELECT contact_id, source, new FROM consent_ledger ORDER BY entry_id")
+    put_out_by = {row["contact_id"]: row["source"].rpartition(" ")[2] for row in words if row["new"]}
     own: dict[str, set[str]] = defaultdict(set)
     for field in road.rows("SELECT kind, column_name FROM field_catalogue"):
         own[field["kind"]].add(field["column_name"])
@@ -115,6 +119,8 @@ def picture(road: PullRoad) -> Picture:
         values["_shared"] = table == "contacts" and link["market_id"] in shared
         values["_columns"] = own[link["kind"]]
         values["_another_is_out"] = table == "contacts" and bool(saying_out[link["market_id"]] - {(link["kind"], link["crm_id"])})
+        by_a_lead = table == "contacts" and put_out_by.get(link["market_id"]) == "lead"
+        values["_put_out_by_a_lead_that_left"] = by_a_lead and link["market_id"] not in with_leads
         values["_untold"] = table == "contacts" and link["market_id"] in untold
         values["_merged"] = table == "contacts" and link["market_id"] in merged
         found[link["kind"], link["crm_id"]] = values
@@ -153,6 +159,8 @@ def _by_the_rules(kind: str, name: str, ours: dict[str, Any], theirs: dict[str, 
         return True  # CONSENT-10: a merge may make it stricter
     if name == "opt_out" and _is_out(ours) and not _is_out(theirs) and (ours["_another_is_out"] or ours["_untold"]):
         return True  # CONSENT-10: a record that shares the row said out and never took it back; or who is out has a new address
+    if name == "opt_out" and _is_out(ours) and ours["_put_out_by_a_lead_that_left"]:
+        return True  # CONSENT-10: a lead that shared the row said it, and has become another contact since (MATCH-7)
     if kind == "contact" and name in ("converted", "company"):
         return True  # only leads say so: one of them did while it shared the row
     if kind in ("lead", "contact") and name not in theirs["_columns"] and name not in FIXED_COLUMNS["contacts"]:
