@@ -97,7 +97,8 @@ def test_consent_10_who_shared_a_row_stays_out_where_a_fresh_sync_sees_two_peopl
     stricter = {name for name, contact in contacts.items() if ours["contact", contact]["opt_out"] != theirs["contact", contact]["opt_out"]}
     assert stricter == set(names)
     assert differences(ours, theirs, place.they) == []
-    alone = {key: {**values, "_another_is_out": False, "_untold": False} for key, values in ours.items()}
+    stricter_by_the_rules = dict.fromkeys(("_another_is_out", "_untold", "_put_out_by_a_lead_that_left"), False)
+    alone = {key: values | stricter_by_the_rules for key, values in ours.items()}
     assert [line.partition(":")[0] for line in differences(alone, theirs, place.they)] == sorted(
         f"contact {contacts[name]}" for name in stricter
     )
