@@ -76,11 +76,13 @@ def match_people(
     rows_of_leads: Mapping[str, Sequence[int]],
     row_of_contact: Mapping[str, int],
     rows_of_contacts: frozenset[int] = frozenset(),
+    returning: frozenset[int] = frozenset(),
 ) -> list[Match]:
     """One Match per claim.
 
     `rows_of_leads`: contact id → rows of the leads that became it, the one modified last first. `row_of_contact`: contact id → its row.
-    `rows_of_contacts`: rows that some living contact of this connector holds; they are nobody's to take or to absorb.
+    `rows_of_contacts`: rows that some living contact of this connector holds; they are nobody's to take or to absorb. `returning`: rows of
+    records of this kind that were gone and are in this batch again: theirs (MATCH-1), however they are ordered (MATCH-9).
 
     | claim                                                     | row                                           | rule        |
     |-----------------------------------------------------------|-----------------------------------------------|-------------|
@@ -94,8 +96,8 @@ def match_people(
     | otherwise                                                 | a new row                                     | MATCH-3     |
     """
     matches: list[Match] = []
-    taken: set[int] = set()
-    closed = set(rows_of_contacts)
+    taken: set[int] = set(returning)
+    closed = set(rows_of_contacts) | (returning if kind is Kind.CONTACT else frozenset())
     for claim in sorted(claims, key=_in_order):
         match = _by_pointer(kind, claim, rows_of_leads, row_of_contact, closed) or _by_address(connector, kind, claim, by_address, taken)
         matches.append(match)

@@ -88,6 +88,7 @@ def _match_people(run: RunRef, market: Market, parcel: Parcel) -> None:
             planning.rows_of_leads(parcel),
             planning.row_of_contact(parcel) if kind is Kind.LEAD else {},
             planning.rows_of_contacts(parcel, run.connector),
+            keys.returning_rows(parcel),
         )
         planning.keep_matches(parcel, matches)
 

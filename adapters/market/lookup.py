@@ -11,13 +11,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Select, Table, literal, select
+from sqlalchemy import Column, ColumnElement, Connection, Select, Table, literal, not_, select, true
 
 from adapters.market.arrow import arrow_schema, fetch
 from adapters.market.consent_facts import opt_out_acknowledged_at, opt_out_pending, out_links
 from adapters.market.database import Database
 from adapters.market.loading import incoming
-from adapters.market.merging import own_row
+from adapters.market.merging import own_row, row_taken
 from adapters.market.schema import accounts, contacts, users
 from adapters.market.schema_books import crm_links
 from adapters.market.schema_custom import table_of
@@ -71,14 +71,16 @@ class Lookup:
     def links(self, connector: str, kind: Kind, ids: Rows, *, living: bool = False) -> pa.Table:
         """CRM ids → those that are linked: the columns of `_LINK_COLUMNS`, and opt_out_acknowledged_at.
 
-        `living`: these records were just read. One that was merged away leads to its own row then, no longer to the winner's (DEL-2).
+        `living`: these records were just read. One that was merged away leads to its own row then, no longer to the winner's (DEL-2); one
+        that was gone while another took its row is not linked any more (MATCH-4).
         """
         columns = _LIVING_LINK if living and kind in PEOPLE else _LINK
         own = (crm_links.c.connector == connector) & (crm_links.c.kind == kind.value)
+        still = not_(row_taken()) if living and kind in PEOPLE else true()
         with self._searching(select(crm_links.c.crm_id).where(own), crm_links.c.crm_id, ids) as (connection, keys):
             if keys is None:
                 return arrow_schema(select(*columns)).empty_table()
-            return fetch(connection, select(*columns).where(own, crm_links.c.crm_id.in_(select(keys.c[0]))))
+            return fetch(connection, select(*columns).where(own, still, crm_links.c.crm_id.in_(select(keys.c[0]))))
 
     def conversions(self, connector: str, contact_ids: Rows) -> pa.Table:
         """CRM ids of contacts → (contact_crm_id, lead_crm_id, market_id, crm_modified_at) of the leads that became them (MATCH-7)."""

@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, bindparam, case, false, func, insert, literal, or_, select, true, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Table,
+    and_,
+    bindparam,
+    case,
+    exists,
+    false,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    true,
+    update,
+)
 
 from adapters.market.lists import move_members
 from adapters.market.outbox_merging import move_activity
@@ -19,6 +36,8 @@ from sync.records import Kind, Rows
 _LOSER, _WINNER = bindparam("loser", type_=BIGINT), bindparam("winner", type_=BIGINT)
 _NOW = bindparam("now", type_=INSTANT)
 _PEOPLE = (Kind.LEAD.value, Kind.CONTACT.value)
+_MERGED = "a person who opted out was merged into this one (MATCH-8)"
+_SHARED = "the row that was this record's before it was deleted is out (CONSENT-10)"
 
 
 def merge_people(connection: Connection, rows: Rows, who: str, now: datetime) -> int:
@@ -45,12 +64,12 @@ def merge_pairs(connection: Connection, pairs: dict[int, int], who: str, now: da
     return len(moves)
 
 
-def pass_opt_outs_on(connection: Connection, pairs: dict[int, int], who: str, now: datetime) -> None:
+def pass_opt_outs_on(connection: Connection, pairs: dict[int, int], who: str, now: datetime, *, why: str = _MERGED) -> None:
     """Pairs whose loser stays, because somebody else's record holds the row: of the loser only the opt-out goes on, as in a merge
     (CONSENT-10), and the CRM is told (CONSENT-8). Again for as long as somebody is out by it: a winner may be the next one's loser.
     """
     moves: list[dict[str, Any]] = [{"loser": loser, "winner": _end(connection, winner, {}), "now": now} for loser, winner in pairs.items()]
-    entry, opted_out = _consent(who)
+    entry, opted_out = _consent(who, why)
     anybody = bool(moves)
     while anybody:
         anybody = False
@@ -79,7 +98,7 @@ def _is_merged(connection: Connection, move: dict[str, Any]) -> bool:
     return bool(_merged_into(connection, move["loser"]) == move["winner"])
 
 
-def _consent(who: str) -> tuple[Any, Any]:
+def _consent(who: str, why: str = _MERGED) -> tuple[Any, Any]:
     """The ledger first: it tells what the update that follows changes."""
     winner, loser = contacts.alias("winner"), contacts.alias("loser_row")
     is_out = and_(loser.c.contact_id == _LOSER, loser.c.opt_out.is_(True))
@@ -92,7 +111,7 @@ def _consent(who: str) -> tuple[Any, Any]:
         literal("merge"),
         literal(False),
         literal(True),
-        literal("a person who opted out was merged into this one (MATCH-8)"),
+        literal(why),
     )
     entry = entry.select_from(winner.join(loser, is_out)).where(winner.c.contact_id == _WINNER, winner.c.opt_out.is_(False))
     out = select(loser.c.opt_out_date).where(loser.c.contact_id == _LOSER).scalar_subquery()
@@ -138,6 +157,34 @@ def own_row() -> ColumnElement[int]:
     )
     found = case((was_merged, func.coalesce(own.scalar_subquery(), crm_links.c.market_id)), else_=crm_links.c.market_id)
     return found.label("market_id")
+
+
+def row_taken() -> ColumnElement[bool]:
+    """Of a link: its record is gone, and meanwhile another living one of the same CRM and kind has its row (MATCH-4)."""
+    other = crm_links.alias("other")
+    gone = and_(crm_links.c.living.is_(False), crm_links.c.alias_of.is_(None), crm_links.c.converted_to.is_(None))
+    same = and_(*(other.c[name] == crm_links.c[name] for name in ("market_id", "kind", "connector")))
+    return and_(gone, exists().where(same, other.c.living))
+
+
+def leave_taken_rows(connection: Connection, connector: str, kind: Kind, moved: Sequence[tuple[str, int, int]], now: datetime) -> None:
+    """(crm_id, row, new row) of records that are back and found their row taken, after their links are put.
+
+    What waits for the record, and what the CRM says is its own, goes with it. Whoever is out stays out in both rows (CONSENT-10).
+    """
+    for record, row, new in moved:
+        for statement in _follow_record(connection, connector, kind):
+            connection.execute(statement, {"record": record, "old": row, "row": new, "now": now})
+        pass_opt_outs_on(connection, {row: new}, "sync", now, why=_SHARED)
+
+
+def _follow_record(connection: Connection, connector: str, kind: Kind) -> Iterator[Any]:
+    record, old, row = bindparam("record", type_=KEY), bindparam("old", type_=BIGINT), bindparam("row", type_=BIGINT)
+    waits = and_(outbox.c.connector == connector, outbox.c.crm_kind == kind.value, outbox.c.crm_id == record, outbox.c.contact_id == old)
+    yield update(outbox).where(waits).values(contact_id=row)
+    for child in (opportunities, *custom_tables(connection)):
+        its_own = and_(child.c.contact_id == old, child.c.connector == connector, child.c.contact_ref == record)
+        yield update(child).where(its_own).values(contact_id=row, updated_at=_NOW)
 
 
 def part_people(connection: Connection, connector: str, kind: Kind, rows: Rows, now: datetime) -> int:

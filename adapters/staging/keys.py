@@ -54,3 +54,9 @@ def keep_references(parcel: Parcel, kind: Kind, found: pa.Table) -> None:
         parcel.con.register("found", found)
         parcel.execute(_KEEP_REFERENCES, [kind.value, kind.value])
         parcel.con.unregister("found")
+
+
+def returning_rows(parcel: Parcel) -> frozenset[int]:
+    """Rows of linked records that were gone and came in this batch."""
+    query = "SELECT DISTINCT link.market_id FROM known_links AS link SEMI JOIN facts USING (crm_id) WHERE NOT link.living"
+    return frozenset(row[0] for row in parcel.execute(query).fetchall())

@@ -284,3 +284,46 @@ def test_del_2_match_4_a_contact_that_lives_again_does_not_come_back_onto_a_row_
     assert (stays["last_name"], stays["link_living"]) == ("Second", True)
     assert back["opt_out"] and stays["opt_out"]
     assert road.follow().words == ()
+
+
+def test_del_2_match_4_a_contact_that_is_brought_back_after_another_took_its_row_has_a_row_of_its_own(road: CoreRoad) -> None:
+    """Made anew with the same address, another contact adopts the row of one that is gone (MATCH-2). Who unsubscribed stays out in both
+    rows (CONSENT-10), and each record is told once (CONSENT-8)."""
+    old = road.control.create("Contacts", {"last_name": "Old", "email1": "one@example.com"})
+    road.follow()
+    own = person(road, old)["contact_id"]
+    road.road.market.consent.unsubscribe(own, who="ann", why="clicked", now=now(), push=["acme"])
+    made: list[str] = []
+    for happens in (
+        lambda: road.control.delete("Contacts", old),
+        lambda: made.append(road.control.create("Contacts", {"last_name": "New", "email1": "one@example.com"})),
+        lambda: road.control.undelete("Contacts", old),
+    ):
+        road.control.advance_clock(ROUND_S)
+        happens()
+        road.follow()
+    [new] = made
+    back, stays = person(road, old), person(road, new)
+    assert (stays["contact_id"], stays["last_name"], stays["deleted_date"]) == (own, "New", None)
+    assert (back["contact_id"] == own, back["last_name"], back["deleted_date"]) == (False, "Old", None)
+    assert back["opt_out"] and stays["opt_out"]
+    waiting = road.rows("SELECT contact_id, crm_id, count(*) AS n FROM outbox WHERE kind = 'opt-out' GROUP BY contact_id, crm_id")
+    told = {(row["contact_id"], row["crm_id"], row["n"]) for row in waiting}
+    assert {entry for entry in told if entry[1] == old} <= {(back["contact_id"], old, 1)}
+    assert road.follow().words == ()
+
+
+def test_del_2_match_9_who_is_brought_back_has_its_row_before_a_newcomer_of_the_same_window(road: CoreRoad) -> None:
+    """MATCH-1, MATCH-4: both have one address, and come together."""
+    old = road.control.create("Contacts", {"last_name": "Old", "email1": "one@example.com"})
+    road.follow()
+    own = person(road, old)["contact_id"]
+    road.control.advance_clock(ROUND_S)
+    road.control.delete("Contacts", old)
+    road.follow()
+    road.control.advance_clock(ROUND_S)
+    new = road.control.create("Contacts", {"last_name": "New", "email1": "one@example.com"})
+    road.control.undelete("Contacts", old)
+    road.follow()
+    assert person(road, old)["contact_id"] == own and person(road, new)["contact_id"] != own
+    assert road.follow().words == ()
