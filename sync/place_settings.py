@@ -30,5 +30,5 @@ class StagingSettings:
     """The files in which batches wait for their checks."""
 
     keep_committed_days: int = field(default=7, metadata=_doc("How long the file of a committed batch is kept.", unit="days", minimum=0))
-    memory_limit_mb: int = field(default=192, metadata=_doc("Most memory that staging may use per process.", unit="MiB", minimum=64))
+    memory_limit_mb: int = field(default=176, metadata=_doc("Most memory that staging may use per process.", unit="MiB", minimum=64))
     threads: int = field(default=2, metadata=_doc("Threads that staging may use per process.", unit="threads", minimum=1, maximum=256))

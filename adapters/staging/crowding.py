@@ -17,8 +17,8 @@ from sync.pull import RowFacts
 _FACT_NAMES = [each.name for each in fields(RowFacts)]
 _CROWDED = f"""
 SELECT market_id, seq, row_out_links - sum(CAST(own_out AS BIGINT)) OVER (PARTITION BY market_id) > 0, {", ".join(_FACT_NAMES)}
-FROM situated JOIN (SELECT seq, modified_at, crm_id FROM facts) USING (seq)
-WHERE NOT barred AND market_id IN (SELECT market_id FROM situated WHERE market_id IS NOT NULL GROUP BY market_id HAVING count(*) > 1)
+FROM situated
+WHERE NOT barred AND market_id IN (SELECT market_id FROM plan WHERE market_id IS NOT NULL GROUP BY market_id HAVING count(*) > 1)
 ORDER BY market_id, modified_at NULLS FIRST, crm_id
 """
 _DECIDE = """

@@ -20,7 +20,7 @@ from uuid import uuid4
 import duckdb
 import pyarrow as pa
 
-from adapters.staging.duck import enter, open_database, quote, staging_errors
+from adapters.staging.duck import enter, give_back_memory, open_database, quote, staging_errors
 from adapters.staging.loading import Spool
 from sync.errors import StagingFailed
 from sync.fields import ColumnType, Pick, Reading, ValueType, WritePolicy
@@ -123,6 +123,7 @@ class Parcel:
     def close(self) -> None:
         with staging_errors(self.where):
             self.con.close()
+        give_back_memory()
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +131,7 @@ class ParcelStore:
     """Where the parcels of one installation lie. `root` is the data directory."""
 
     root: Path
-    memory_limit_mb: int = 192
+    memory_limit_mb: int = 176
     threads: int = 2
 
     def find(self, connector: str, kind: Kind, purpose: str) -> ParcelRef | None:

@@ -162,9 +162,9 @@ def keep_user_matches(parcel: Parcel, matches: Sequence[UserMatch]) -> None:
 # -- situations -----------------------------------------------------------------------------------------------------
 
 _SITUATED = """
-CREATE OR REPLACE TEMP TABLE situated AS
+CREATE OR REPLACE TEMP VIEW situated AS
 SELECT *, {situation} AS situation FROM (
-    SELECT facts.seq,
+    SELECT facts.* EXCLUDE (crm_out),
         coalesce(matched.market_id, link.market_id) AS market_id,
         CASE WHEN matched.how IS NOT NULL THEN matched.how WHEN link.market_id IS NOT NULL THEN 'id' ELSE 'new' END AS how,
         matched.same_as,
@@ -243,24 +243,24 @@ def situations(parcel: Parcel, kind: Kind) -> dict[int, RowFacts]:
 
 # -- the plan -------------------------------------------------------------------------------------------------------
 
+# Every situation has its decision. An inner join would say the same, but leave the engine to guess that few rows come of it; then it keeps
+# all of them in memory, to look for the few that are known among them.
 _PLAN = """
 CREATE OR REPLACE TABLE plan AS
-SELECT facts.seq, facts.crm_id, decided.action, situated.market_id, situated.how, situated.linked, situated.same_as,
-    CASE WHEN decided.action = 'insert' THEN facts.seq + 1 END AS ordinal,
-    decided.restore, decided.reset_delivery, decided.opt_out, decided.queue_opt_out, decided.why,
-    situated.market_out, coalesce(if(situated.stale, situated.base_out, NULL), situated.crm_out, situated.base_out) AS crm_out,
+SELECT seq, situated.crm_id, action, situated.market_id, how, linked, same_as,
+    CASE WHEN action = 'insert' THEN seq + 1 END AS ordinal,
+    restore, reset_delivery, opt_out, queue_opt_out, why,
+    market_out, coalesce(if(stale, base_out, NULL), situated.crm_out, base_out) AS crm_out,
     owner.market_id AS owner_id,
     {account} AS account_id,
     person.market_id AS contact_id,
-    facts.email, {key} AS address_key, facts.row_hash, facts.modified_at, facts.created_at, facts.converted_to,
-    facts.owner_ref, facts.account_ref, facts.contact_ref
-FROM facts
-JOIN situated ON situated.seq = facts.seq
-JOIN decided ON decided.situation = situated.situation
-LEFT JOIN known_refs AS owner ON owner.ref_kind = 'user' AND owner.crm_id = facts.owner_ref
-LEFT JOIN known_refs AS account ON account.ref_kind = 'account' AND account.crm_id = facts.account_ref
-LEFT JOIN known_refs AS person ON person.ref_kind = 'contact' AND person.crm_id = facts.contact_ref
-LEFT JOIN known_companies AS company ON facts.account_ref IS NULL AND company.company_key = facts.company_key
+    email, {key} AS address_key, row_hash, modified_at, created_at, converted_to, owner_ref, account_ref, contact_ref
+FROM situated
+LEFT JOIN decided USING (situation)
+LEFT JOIN known_refs AS owner ON owner.ref_kind = 'user' AND owner.crm_id = owner_ref
+LEFT JOIN known_refs AS account ON account.ref_kind = 'account' AND account.crm_id = account_ref
+LEFT JOIN known_refs AS person ON person.ref_kind = 'contact' AND person.crm_id = contact_ref
+LEFT JOIN known_companies AS company ON account_ref IS NULL AND company.company_key = situated.company_key
 """
 _NO_COMPANY = 1
 
@@ -278,7 +278,7 @@ def write_plan(parcel: Parcel, decisions: Mapping[int, RowPlan]) -> None:
     table = {"situation": pa.array(list(decisions), pa.int64())}
     table |= {name: pa.array(values, pa.string() if name in text else pa.bool_()) for name, values in columns.items()}
     parcel.learn("decided", pa.table(table))
-    key = "situated.user_key" if parcel.ref.kind is Kind.USER else "facts.address_key"
+    key = "user_key" if parcel.ref.kind is Kind.USER else "address_key"
     parcel.execute(_PLAN.format(key=key, account=f"coalesce(account.market_id, company.market_id, {_NO_COMPANY})"))
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from adapters.staging.duck import load_binary_writer, quote, staging_errors
+from adapters.staging.duck import give_back_memory, load_binary_writer, quote, staging_errors
 from adapters.staging.parcel import Parcel
 
 _CHUNK_BYTES = 1 << 20  # as much as a pipe may hold; fewer turns for the threads on either side
@@ -105,6 +105,7 @@ class ParcelRows:
         finally:
             for pipe in open_pipes:
                 pipe.close()
+            give_back_memory()
 
 
 class _Pipe:

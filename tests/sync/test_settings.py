@@ -48,7 +48,7 @@ def mistakes(table: dict[str, Any]) -> str:
 def test_an_empty_file_gives_every_default_and_no_connector() -> None:
     found = parse({})
     assert found.connectors == {}
-    assert (found.gate.max_held_share, found.staging.memory_limit_mb, found.staging.threads, found.reports.keep_days) == (0.05, 192, 2, 90)
+    assert (found.gate.max_held_share, found.staging.memory_limit_mb, found.staging.threads, found.reports.keep_days) == (0.05, 176, 2, 90)
 
 
 def test_conn_1_several_connectors_feed_one_market_each_with_its_own_name() -> None:
