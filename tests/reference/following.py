@@ -13,7 +13,7 @@ import itertools
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,9 @@ _HISTORY = {
     "created_at", "updated_at", "del_status", "del_message", "opt_out_date", "left_scope", "deleted_date", "merged_into", "do_not_pull",
     "contact_id", "account_id", "opportunity_id", "user_id", "owner_id",
 }  # fmt: skip
+_SHARERS = (
+    "SELECT crm_id FROM crm_links WHERE kind = 'contact' AND market_id IN (SELECT market_id FROM crm_links WHERE kind = 'lead' AND living)"
+)
 Picture = dict[tuple[str, str], dict[str, Any]]
 
 _numbers = itertools.count(1)
@@ -39,16 +42,42 @@ _numbers = itertools.count(1)
 
 @dataclass(frozen=True)
 class Place:
-    """A CRM, whoever works in it, and a Market that follows it. `folder` is empty but for the followed one's."""
+    """A CRM, whoever works in it, and a Market that follows it. `folder` is empty but for the followed one's.
+
+    `sharers`: contacts that had one row with a lead at the end of some cycle. Market does not tell it any more when the lead has become
+    another contact since, and what it had filled in stays (MATCH-6).
+    """
 
     road: CoreRoad
     they: Colleagues
     folder: Path
+    sharers: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self._note_sharers()
+
+    def follow(self, *, gate: bool) -> tuple[str, ...]:
+        """One cycle. → what it did, in words."""
+        try:
+            return self.road.follow(gate=gate).words
+        finally:
+            self._note_sharers()
+
+    def _note_sharers(self) -> None:
+        self.sharers.update(row["crm_id"] for row in self.road.rows(_SHARERS))
+
+    def picture(self) -> Picture:
+        """What following has made of the CRM."""
+        mine = picture(self.road.road)
+        for crm_id in self.sharers:
+            if ("contact", crm_id) in mine:
+                mine["contact", crm_id]["_shared"] = True
+        return mine
 
     def wrong(self, number: int = 0) -> list[str]:
         """What following got wrong, record by record. `number`: the ways to read everything take turns."""
         fresh = self.fresh(self.they.ways[number % len(self.they.ways)])
-        return differences(picture(self.road.road), fresh, self.they)
+        return differences(self.picture(), fresh, self.they)
 
     def fresh(self, connector: str = "") -> Picture:
         """What an initial sync of the same CRM makes now, in a new Market. `connector`: lines of its configuration."""
@@ -106,8 +135,8 @@ def picture(road: PullRoad) -> Picture:
     words = road.rows("SELECT contact_id, source, new FROM consent_ledger ORDER BY entry_id")
     put_out_by = {row["contact_id"]: row["source"].rpartition(" ")[2] for row in words if row["new"]}
     own: dict[str, set[str]] = defaultdict(set)
-    for field in road.rows("SELECT kind, column_name FROM field_catalogue"):
-        own[field["kind"]].add(field["column_name"])
+    for known in road.rows("SELECT kind, column_name FROM field_catalogue"):
+        own[known["kind"]].add(known["column_name"])
     found: Picture = {}
     for link in links:
         table = {"user": "users", "account": "accounts", "opportunity": "opportunities"}.get(link["kind"], "contacts")

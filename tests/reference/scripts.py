@@ -10,8 +10,8 @@ from typing import Any
 from adapters.sandbox.faults import FaultRule
 from sync.errors import Transient
 from sync.records import PEOPLE, Kind
-from tests.core_road import CoreRoad
-from tests.reference.colleagues import Colleagues, Seen
+from tests.reference.colleagues import Seen
+from tests.reference.following import Place
 
 FAULTS: tuple[dict[str, Any], ...] = (
     {"kind": "status", "status": 429, "retry_after_s": 0},
@@ -32,9 +32,9 @@ _EDITED = (Kind.USER, Kind.ACCOUNT, Kind.LEAD, Kind.CONTACT, Kind.OPPORTUNITY)
 class Life:
     """One script. Everything it does follows from `seed` and from what the sandbox holds."""
 
-    def __init__(self, road: CoreRoad, colleagues: Colleagues, seed: int, *, gate: bool = True) -> None:
-        self.road = road
-        self.they = colleagues
+    def __init__(self, place: Place, seed: int, *, gate: bool = True) -> None:
+        self.place = place
+        self.they = colleagues = place.they
         self.dice = random.Random(seed)
         self.seed = seed
         self.gate = gate
@@ -78,9 +78,9 @@ class Life:
         self.they.trouble()
         self.they.wait(300)
         for _ in range(6):
-            if not self.road.follow(gate=self.gate).words:
+            if not self.place.follow(gate=self.gate):
                 return
-        raise AssertionError(f"script {self.seed} does not come to rest: {self.road.follow().words}")
+        raise AssertionError(f"script {self.seed} does not come to rest: {self.place.follow(gate=self.gate)}")
 
     # -- acts ---------------------------------------------------------------------------------------------------------
 
@@ -186,7 +186,7 @@ class Life:
         chosen = self.dice.sample(FAULTS, self.dice.choice([0, 0, 1, 3]))
         self.they.trouble(*(FaultRule(**fault, probability=0.15, seed=self.dice.randrange(10**6), count=4) for fault in chosen))
         try:
-            words = self.road.follow(gate=self.gate).words
+            words = self.place.follow(gate=self.gate)
         except Transient as error:
             self.failed_cycles += 1
             return f"cycle failed: {error.what}"

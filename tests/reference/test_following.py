@@ -16,7 +16,7 @@ import pytest
 
 from adapters.http import PATIENT
 from sync.records import Kind
-from tests.reference.following import CRMS, differences, followed, picture
+from tests.reference.following import CRMS, differences, followed
 from tests.reference.scripts import Life
 
 SCRIPTS = int(os.environ.get("MARKETSYNC_SCRIPTS", "24"))
@@ -53,7 +53,7 @@ def test_after_any_script_market_equals_a_fresh_initial_sync(tmp_path: Path, crm
     with followed(crm, tmp_path, market_url, connector="page_rows = 9", seed=seeds[0], **few) as place:
         for seed in seeds:
             # A calm CRM has nothing that the gate would hold, and the gate is half of a script's time: some go through it.
-            life = Life(place.road, place.they, seed, gate=seed == seeds[0])
+            life = Life(place, seed, gate=seed == seeds[0])
             life.play(STEPS)
             life.settle()
             wrong = place.wrong(seed)
@@ -63,7 +63,7 @@ def test_after_any_script_market_equals_a_fresh_initial_sync(tmp_path: Path, crm
 @pytest.mark.parametrize("crm", CRMS)
 def test_every_act_of_a_script_can_be_done_in_each_crm_or_its_colleagues_say_why_not(tmp_path: Path, crm: str) -> None:
     with followed(crm, tmp_path, f"sqlite:///{tmp_path / 'market.db'}") as place:
-        life = Life(place.road, place.they, 0, gate=False)
+        life = Life(place, 0, gate=False)
         for kind in (Kind.OPPORTUNITY, Kind.CONTACT, Kind.LEAD, Kind.ACCOUNT):
             place.they.delete(kind, place.they.records(kind)[0].crm_id)
         said = {name: act() for name, (_, act) in life.acts().items()}
@@ -78,7 +78,7 @@ def test_consent_10_who_shared_a_row_stays_out_where_a_fresh_sync_sees_two_peopl
     few: dict[str, Any] = {"accounts": 1, "leads": 0, "contacts": 1, "opportunities": 0, "users": 1}
     names = ("before", "after", "deleted", "took it back")
     with followed("sugarcrm", tmp_path, market_url, **few) as place:
-        control, life = place.road.control, Life(place.road, place.they, 0, gate=False)
+        control, life = place.road.control, Life(place, 0, gate=False)
         people = {name: {"last_name": name, "email1": f"{name.replace(' ', '.')}@example.com"} for name in names}
         leads = {name: control.create("Leads", values) for name, values in people.items()}
         contacts = {name: control.create("Contacts", values) for name, values in people.items()}
@@ -93,7 +93,7 @@ def test_consent_10_who_shared_a_row_stays_out_where_a_fresh_sync_sees_two_peopl
         control.delete("Leads", leads["deleted"])
         control.opt_out(str(people["took it back"]["email1"]), False)
         life.settle()
-        ours, theirs = picture(place.road.road), place.fresh()
+        ours, theirs = place.picture(), place.fresh()
     stricter = {name for name, contact in contacts.items() if ours["contact", contact]["opt_out"] != theirs["contact", contact]["opt_out"]}
     assert stricter == set(names)
     assert differences(ours, theirs, place.they) == []
