@@ -32,9 +32,10 @@ _HISTORY = {
     "created_at", "updated_at", "del_status", "del_message", "opt_out_date", "left_scope", "deleted_date", "merged_into", "do_not_pull",
     "contact_id", "account_id", "opportunity_id", "user_id", "owner_id",
 }  # fmt: skip
-_SHARERS = (
-    "SELECT crm_id FROM crm_links WHERE kind = 'contact' AND market_id IN (SELECT market_id FROM crm_links WHERE kind = 'lead' AND living)"
-)
+_ONE_WITH = """
+SELECT crm_id FROM crm_links AS one WHERE kind = 'contact' AND EXISTS (
+    SELECT * FROM crm_links AS other WHERE kind = :other AND other.market_id = one.market_id AND other.crm_id <> one.crm_id)
+"""
 Picture = dict[tuple[str, str], dict[str, Any]]
 
 _numbers = itertools.count(1)
@@ -45,33 +46,37 @@ class Place:
     """A CRM, whoever works in it, and a Market that follows it. `folder` is empty but for the followed one's.
 
     `sharers`: contacts that had one row with a lead at the end of some cycle. Market does not tell it any more when the lead has become
-    another contact since, and what it had filled in stays (MATCH-6).
+    another contact since, and what it had filled in stays (MATCH-6). `merged`: those that had one row with another contact, which may have
+    been brought back since; what was said in the name of one may have put the other out too.
     """
 
     road: CoreRoad
     they: Colleagues
     folder: Path
     sharers: set[str] = field(default_factory=set)
+    merged: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self._note_sharers()
+        self._note_who_is_one()
 
     def follow(self, *, gate: bool) -> tuple[str, ...]:
         """One cycle. → what it did, in words."""
         try:
             return self.road.follow(gate=gate).words
         finally:
-            self._note_sharers()
+            self._note_who_is_one()
 
-    def _note_sharers(self) -> None:
-        self.sharers.update(row["crm_id"] for row in self.road.rows(_SHARERS))
+    def _note_who_is_one(self) -> None:
+        for known, other in ((self.sharers, "lead"), (self.merged, "contact")):
+            known.update(row["crm_id"] for row in self.road.rows(_ONE_WITH, other=other))
 
     def picture(self) -> Picture:
         """What following has made of the CRM."""
         mine = picture(self.road.road)
-        for crm_id in self.sharers:
-            if ("contact", crm_id) in mine:
-                mine["contact", crm_id]["_shared"] = True
+        for told, known in (("_shared", self.sharers), ("_merged", self.merged)):
+            for crm_id in known:
+                if ("contact", crm_id) in mine:
+                    mine["contact", crm_id][told] = True
         return mine
 
     def wrong(self, number: int = 0) -> list[str]:
@@ -184,7 +189,7 @@ def _is_out(values: dict[str, Any]) -> bool:
 def _by_the_rules(kind: str, name: str, ours: dict[str, Any], theirs: dict[str, Any]) -> bool:
     if name.startswith("_") or (kind == "lead" and name == "account"):
         return True  # PULL-6: a lead stays with the account that its company's name found first
-    if name == "opt_out" and ours["_merged"]:
+    if name == "opt_out" and ours["_merged"] and _is_out(ours):
         return True  # CONSENT-10: a merge may make it stricter
     if name == "opt_out" and _is_out(ours) and not _is_out(theirs) and (ours["_another_is_out"] or ours["_untold"]):
         return True  # CONSENT-10: a record that shares the row said out and never took it back; or who is out has a new address
