@@ -102,3 +102,25 @@ def test_consent_10_who_shared_a_row_stays_out_where_a_fresh_sync_sees_two_peopl
     assert [line.partition(":")[0] for line in differences(alone, theirs, place.they)] == sorted(
         f"contact {contacts[name]}" for name in stricter
     )
+
+
+def test_consent_10_a_lead_of_a_contact_that_is_back_from_a_merge_puts_the_winner_out_too(tmp_path: Path) -> None:
+    """Leads come before the contacts of their window: the winner's row still stands for the one who is back. Stricter, never laxer."""
+    few: dict[str, Any] = {"accounts": 1, "leads": 0, "contacts": 0, "opportunities": 0, "users": 1}
+    with followed("sugarcrm", tmp_path, f"sqlite:///{tmp_path / 'market.db'}", **few) as place:
+        they, control, life = place.they, place.road.control, Life(place, 0, gate=False)
+        back, winner = (control.create("Contacts", {"last_name": name, "email1": f"{name}@example.com"}) for name in ("back", "winner"))
+        life.settle()
+        they.merge(Kind.CONTACT, winner, back)
+        life.settle()
+        lead = control.create("Leads", {"last_name": "lead", "email1": "lead@example.com"})
+        control.opt_out("lead@example.com")
+        they.undelete(Kind.CONTACT, back)
+        they.convert(lead, contact=back)
+        life.settle()
+        ours, theirs = place.picture(), place.fresh()
+    assert [(bool(int(each["contact", winner]["opt_out"])), each["contact", winner]["_merged"]) for each in (ours, theirs)] == [
+        (True, True),
+        (False, False),
+    ]
+    assert differences(ours, theirs, they) == []
