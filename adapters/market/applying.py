@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -69,7 +69,8 @@ def _due(connector: str, kind: Kind) -> Select[tuple[str, int, str | None, str]]
 def _merge(connection: Connection, connector: str, kind: Kind, losers: dict[str, tuple[int, str]], now: datetime) -> int:
     """MATCH-8: the loser's id becomes an alias of the winner's, and what hangs on its row moves. Only people have activity to move.
 
-    A lead's row that a contact holds is the contact's, and is absorbed by nobody (MATCH-4, MATCH-6): what the lead said goes on alone.
+    A lead's row that a contact holds is the contact's, and is absorbed by nobody (MATCH-4, MATCH-6); one that it shares with another lead,
+    since both had become one contact, stays with that one. What the lead said goes on alone.
     """
     links = (crm_links.c.connector == connector) & (crm_links.c.kind == kind.value)
     pairs: dict[int, int] = {}
@@ -80,18 +81,21 @@ def _merge(connection: Connection, connector: str, kind: Kind, losers: dict[str,
         connection.execute(update(crm_links).where(links, crm_links.c.crm_id == loser).values(alias_of=winner))
         if kind in PEOPLE and int(target) != row:
             pairs[row] = int(target)
-    stay = _rows_of_contacts(connection, pairs) if kind is Kind.LEAD else frozenset[int]()
+    stay = _rows_of_others(connection, connector, pairs, losers) if kind is Kind.LEAD else frozenset[int]()
     merged = merge_pairs(connection, {loser: into for loser, into in pairs.items() if loser not in stay}, "sync", now)
     pass_opt_outs_on(connection, {loser: into for loser, into in pairs.items() if loser in stay}, "sync", now)
     return merged
 
 
-def _rows_of_contacts(connection: Connection, rows: Iterable[int]) -> frozenset[int]:
-    """Those of these rows that a living contact holds, of whichever CRM."""
+def _rows_of_others(connection: Connection, connector: str, rows: Iterable[int], losers: Collection[str]) -> frozenset[int]:
+    """Those of these rows that a living contact holds, of whichever CRM, or a living lead of this one that is not merged away too."""
     link, found = crm_links.c, set[int]()
     for some in _chunks(sorted(rows)):
-        held = select(link.market_id).where(link.market_id.in_(some), link.kind == Kind.CONTACT.value, link.living)
-        found.update(connection.execute(held).scalars())
+        held = select(link.market_id, link.kind, link.crm_id).where(link.market_id.in_(some), link.living)
+        contact = link.kind == Kind.CONTACT.value
+        lead = and_(link.kind == Kind.LEAD.value, link.connector == connector)
+        holders = connection.execute(held.where(or_(contact, lead))).all()
+        found.update(row.market_id for row in holders if row.kind == Kind.CONTACT.value or row.crm_id not in losers)
     return frozenset(found)
 
 

@@ -186,3 +186,28 @@ def test_match_8_match_4_a_lead_that_is_merged_leaves_its_row_to_the_contact_tha
     assert ask(market, "SELECT opt_out FROM contacts ORDER BY contact_id") == [(True,), (True,), (True,)]
     told = ask(market, "SELECT crm_kind, crm_id FROM outbox WHERE state = 'pending' ORDER BY crm_id")
     assert set(told) >= {("contact", "c1"), ("contact", "c2"), ("lead", "l3")}
+
+
+def test_match_8_match_4_a_lead_that_is_merged_leaves_its_row_to_another_lead_that_shares_it(market: Market) -> None:
+    """Both had become one contact, which is gone. The other was not merged: it keeps the row, and what the first said goes on."""
+    put(market, "contacts", person(1, crm_type="Lead", crm_id="l1", opt_out=True), person(2, crm_type="Lead", crm_id="l2"))
+    put_links(market, link("l1", 1, kind="lead"), link("other", 1, kind="lead"), link("l2", 2, kind="lead"))
+    note(market, Removal("l1", GONE, merged_into="l2"), kind=Kind.LEAD)
+    done = market.removals.apply("acme", Kind.LEAD, run_id="run-1", now=NOW)
+    assert done == Removed(kept=1, heirs=((Kind.LEAD, "other"),)), "the row goes on in the other's name, whose values are read again"
+    assert ask(market, "SELECT crm_id, market_id, living, alias_of FROM crm_links ORDER BY crm_id") == [
+        ("l1", 1, False, "l2"),
+        ("l2", 2, True, None),
+        ("other", 1, True, None),
+    ]
+    assert [state(market, number) for number in (1, 2)] == [(False, False)] * 2
+    assert ask(market, "SELECT opt_out FROM contacts ORDER BY contact_id") == [(True,), (True,)]
+
+
+def test_match_8_leads_that_share_a_row_and_are_merged_at_once_take_it_along(market: Market) -> None:
+    put(market, "contacts", person(1, crm_type="Lead", crm_id="l1"), person(2, crm_type="Lead", crm_id="l2"))
+    put_links(market, link("l1", 1, kind="lead"), link("other", 1, kind="lead"), link("l2", 2, kind="lead"))
+    note(market, Removal("l1", GONE, merged_into="l2"), Removal("other", GONE, merged_into="l2"), kind=Kind.LEAD)
+    assert market.removals.apply("acme", Kind.LEAD, run_id="run-1", now=NOW).merged == 1
+    assert {row[0] for row in ask(market, "SELECT market_id FROM crm_links")} == {2}
+    assert [state(market, number) for number in (1, 2)] == [(True, True), (False, False)]
