@@ -36,6 +36,10 @@ _ONE_WITH = """
 SELECT crm_id FROM crm_links AS one WHERE kind = 'contact' AND EXISTS (
     SELECT * FROM crm_links AS other WHERE kind = :other AND other.market_id = one.market_id AND other.crm_id <> one.crm_id)
 """
+_LEADS_OF_CONTACTS = """
+SELECT contact.crm_id AS contact, lead.crm_id AS lead, lead.crm_opt_out AS out FROM crm_links AS lead
+JOIN crm_links AS contact ON contact.market_id = lead.market_id AND contact.kind = 'contact' WHERE lead.kind = 'lead'
+"""
 Picture = dict[tuple[str, str], dict[str, Any]]
 
 _numbers = itertools.count(1)
@@ -47,7 +51,8 @@ class Place:
 
     `sharers`: contacts that had one row with a lead at the end of some cycle. Market does not tell it any more when the lead has become
     another contact since, and what it had filled in stays (MATCH-6). `merged`: those that had one row with another contact, which may have
-    been brought back since; what was said in the name of one may have put the other out too.
+    been brought back since; what was said in the name of one may have put the other out too. `said_out`: contact → leads that said out
+    while they had its row, and did not take it back there.
     """
 
     road: CoreRoad
@@ -55,6 +60,7 @@ class Place:
     folder: Path
     sharers: set[str] = field(default_factory=set)
     merged: set[str] = field(default_factory=set)
+    said_out: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
 
     def __post_init__(self) -> None:
         self._note_who_is_one()
@@ -69,6 +75,8 @@ class Place:
     def _note_who_is_one(self) -> None:
         for known, other in ((self.sharers, "lead"), (self.merged, "contact")):
             known.update(row["crm_id"] for row in self.road.rows(_ONE_WITH, other=other))
+        for row in self.road.rows(_LEADS_OF_CONTACTS):
+            (set.add if row["out"] else set.discard)(self.said_out[row["contact"]], row["lead"])
 
     def picture(self) -> Picture:
         """What following has made of the CRM."""
@@ -77,6 +85,10 @@ class Place:
             for crm_id in known:
                 if ("contact", crm_id) in mine:
                     mine["contact", crm_id][told] = True
+        here = {(row["contact"], row["lead"]) for row in self.road.rows(_LEADS_OF_CONTACTS)}
+        for contact, leads in self.said_out.items():
+            if ("contact", contact) in mine and any((contact, lead) not in here for lead in leads):
+                mine["contact", contact]["_put_out_by_a_lead_that_left"] = True
         return mine
 
     def wrong(self, number: int = 0) -> list[str]:
