@@ -23,6 +23,7 @@ import duckdb
 
 from expectations import data_docs
 from expectations.rules import Expectation
+from expectations.sql import beside
 
 _RULE = "rule"
 _IMPORTING = threading.Lock()
@@ -53,7 +54,7 @@ def evaluate(
     # Its log lines repeat failed SQL with the values in it.
     logging.getLogger("great_expectations").setLevel(logging.CRITICAL)
     built, outcomes = _build(gx, expectations)
-    cursor = con.cursor()
+    cursor = beside(con)
     try:
         batch = _batch(gx, cursor)
         suite = gx.ExpectationSuite(name=name, expectations=list(built.values()))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import duckdb
 
 from expectations.rules import CheckRule
-from expectations.sql import quote
+from expectations.sql import beside, quote
 from sync.gate import BatchContext
 
 _COLUMNS = "SELECT column_name FROM (DESCRIBE staged)"
@@ -38,7 +38,7 @@ class Measured:
 
 def measure(con: duckdb.DuckDBPyConnection, context: BatchContext, rules: Sequence[CheckRule], needed: Sequence[str]) -> Measured:
     """All counts in two or three scans. A rule whose condition can't be run has no count; the others have theirs."""
-    cursor = con.cursor()
+    cursor = beside(con)
     try:
         columns = frozenset(str(name) for (name,) in cursor.execute(_COLUMNS).fetchall())
         fills = {name: f"count({quote(name)})" for name in needed if name in columns}
@@ -93,7 +93,7 @@ def _blanks(cursor: duckdb.DuckDBPyConnection, context: BatchContext, columns: C
 
 def held(con: duckdb.DuckDBPyConnection, predicate: str, before: Collection[str]) -> tuple[int, int]:
     """How many rows are held, each once; and how many of them were in quarantine before."""
-    cursor = con.cursor()
+    cursor = beside(con)
     try:
         row = cursor.execute(_HELD.format(predicate=predicate), {"before": sorted(before)}).fetchone()
     finally:
@@ -103,7 +103,7 @@ def held(con: duckdb.DuckDBPyConnection, predicate: str, before: Collection[str]
 
 def examples(con: duckdb.DuckDBPyConnection, predicate: str) -> tuple[str, ...]:
     """A few CRM ids of bad rows, never more of them than their ids."""
-    cursor = con.cursor()
+    cursor = beside(con)
     try:
         return tuple(str(crm_id) for (crm_id,) in cursor.execute(_EXAMPLES.format(predicate=predicate)).fetchall())
     finally:

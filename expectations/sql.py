@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+import duckdb
+
 
 def quote(identifier: str) -> str:
     """A column name as a DuckDB identifier. The one way that a name from a CRM enters SQL here."""
@@ -13,6 +15,12 @@ def quote(identifier: str) -> str:
 def literal(text: str) -> str:
     """A text as a DuckDB string literal."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def beside(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    """A connection of its own, for which names mean what they mean to `con`; but it sees no temporary table or view of `con`."""
+    [database] = con.execute("SELECT current_database()").fetchone() or ("memory",)
+    return con.cursor().execute(f"USE {quote(database)}")
 
 
 def number(value: float) -> str:

@@ -1,4 +1,4 @@
-"""Opening a DuckDB file, quoting for it, and turning its failures into ours."""
+"""Quoting for DuckDB, turning its failures into ours, and what else every use of it needs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ import duckdb
 from sync.disk import ROOM, disk_errors
 from sync.errors import StagingFailed
 
-_FILLING_ROWS = 8_192  # a multiple of the engine's 2,048; a load of pages is about twice as many
 _DAMAGED = (
     "not a valid DuckDB database file",
     "Corrupt",
@@ -76,38 +75,6 @@ def _first_line(text: str) -> str:
     return text.strip().splitlines()[0][:300] if text.strip() else "no details"
 
 
-def open_database(path: Path, *, memory_limit_mb: int, threads: int, filling: bool = False) -> duckdb.DuckDBPyConnection:
-    """Opens or creates the file. Instants are UTC whatever the machine's time zone is; nothing is ever downloaded.
-
-    `filling`: for many loads of thousands of rows each. Rows that fill a row group are written into the file at once, compressed;
-    others go through the log first, and are written a second time at the next checkpoint. So row groups are small then; that is an
-    option of ATTACH only, so each cursor has to `enter` the file.
-    """
-    con = duckdb.connect(
-        ":memory:" if filling else str(path),
-        config={
-            "memory_limit": f"{memory_limit_mb}MB",
-            "threads": threads,
-            "temp_directory": f"{path}.tmp",
-            # Groups of pages come in as transactions. Small checkpoints after each would write everything twice; none at all would push
-            # what memory can't hold into temporary files first.
-            "checkpoint_threshold": f"{memory_limit_mb}MB",
-            "storage_compatibility_version": "latest",  # a tenth faster to write; parcels are read by the version that wrote them
-            "max_vacuum_tasks": 0,  # small row groups stay as they are: a checkpoint would write them all again, as large ones
-            "autoinstall_known_extensions": False,
-        },
-    )
-    if filling:
-        con.execute(f"ATTACH {literal(str(path))} AS parcel (ROW_GROUP_SIZE {_FILLING_ROWS})")
-        enter(con)
-    else:
-        # What planning adds is read once or twice and then thrown away: a dictionary of every text costs more than the room that it saves.
-        con.execute("SET disabled_compression_methods = 'dict_fsst'")
-    con.execute("SET TimeZone = 'UTC'")
-    con.execute("SET enable_progress_bar = false")
-    return con
-
-
 def load_binary_writer(con: duckdb.DuckDBPyConnection) -> bool:
     """Gives the engine PostgreSQL's binary format, if the package that brings it is here in the engine's own version; it is optional."""
     found = find_spec("duckdb_extension_postgres_scanner")
@@ -123,8 +90,3 @@ def give_back_memory() -> None:
     """What the engine has freed goes back to the machine at once. The C library would keep up to a tenth of a process for later."""
     if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):  # GNU's has it; others keep less
         trim(0)
-
-
-def enter(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
-    """Makes the names in SQL mean the tables of a file that was opened for filling; each new cursor needs it."""
-    return con.execute("USE parcel")

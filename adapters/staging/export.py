@@ -209,6 +209,8 @@ def _first_filled(column: Column) -> Column:
         return Column(column.name, f"bool_or({column.expression})", column.type)
     if "staged." not in column.expression:
         return column
-    first = f"first({column.expression} ORDER BY staged.crm_modified_at, staged.crm_id) FILTER (WHERE {column.expression} {{}})"
-    said, filled = first.format("IS NOT NULL"), first.format("<> ''")
-    return Column(column.name, f"coalesce({filled}, {said})" if column.type == "VARCHAR" else said, column.type)
+    is_text = column.type == "VARCHAR"
+    filled = "<> ''" if is_text else "IS NOT NULL"
+    first = f"first({column.expression} ORDER BY staged.crm_modified_at, staged.crm_id) FILTER (WHERE {column.expression} {filled})"
+    # Where none is filled, each that is not NULL is the empty text.
+    return Column(column.name, f"coalesce({first}, max({column.expression}))" if is_text else first, column.type)

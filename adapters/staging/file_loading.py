@@ -35,7 +35,7 @@ def load_file(
     left_out = _LEFT_OUT.format(**terms) if plan.deleted or where else "SELECT 0, 0"
     load = _LOAD.format(columns=", ".join(f"raw.{quote(name)}" for name in parcel.fields), **terms)
     with staging_errors(parcel.where):
-        con = parcel.con.cursor()
+        con = parcel.cursor()
         try:
             con.execute("BEGIN")
             gone, outside = (int(each) for each in con.execute(left_out).fetchall()[0])

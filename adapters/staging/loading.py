@@ -115,6 +115,7 @@ class Spool:
         return taken
 
     def close(self) -> None:
+        self._con.close()
         with suppress(OSError):  # a full disk; what was not loaded is asked for again
             self._file.close()
 

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -20,7 +21,8 @@ from uuid import uuid4
 import duckdb
 import pyarrow as pa
 
-from adapters.staging.duck import enter, give_back_memory, open_database, quote, staging_errors
+from adapters.staging.duck import quote, staging_errors
+from adapters.staging.engines import OpenFile, open_file
 from adapters.staging.loading import Spool
 from sync.errors import StagingFailed
 from sync.fields import ColumnType, Pick, Reading, ValueType, WritePolicy
@@ -50,18 +52,17 @@ class StreamProgress:
 class Parcel:
     """One open parcel file. Threads may append at once, each through its own cursor; other processes can't open it meanwhile."""
 
-    def __init__(self, ref: ParcelRef, path: Path, con: duckdb.DuckDBPyConnection, *, filling: bool = False) -> None:
+    def __init__(self, ref: ParcelRef, file: OpenFile) -> None:
         self.ref = ref
-        self.path = path
-        self.con = con
-        self.where = _where(ref, path)
-        self._filling = filling
+        self.path = file.path
+        self.con = file.con
+        self.where = _where(ref, file.path)
+        self._file = file
         self._turns = threading.BoundedSemaphore(_LOADS_AT_ONCE)
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """A connection of its own to the open file, for one thread."""
-        cursor = self.con.cursor()
-        return enter(cursor) if self._filling else cursor
+        return self._file.cursor()
 
     # -- what it is -------------------------------------------------------------------------------------------------
 
@@ -74,11 +75,11 @@ class Parcel:
             row = self.cursor().execute("SELECT value FROM about WHERE key = ?", [key]).fetchone()
         return None if row is None else str(row[0])
 
-    @property
+    @cached_property
     def fields(self) -> tuple[str, ...]:
         return tuple(json.loads(self.told("fields") or "[]"))
 
-    @property
+    @cached_property
     def readings(self) -> tuple[Reading, ...]:
         return tuple(reading_from_dict(each) for each in json.loads(self.told("readings") or "[]"))
 
@@ -120,11 +121,6 @@ class Parcel:
         do by asking again and again."""
         self.execute("SET threads = 1")
 
-    def close(self) -> None:
-        with staging_errors(self.where):
-            self.con.close()
-        give_back_memory()
-
 
 @dataclass(frozen=True, slots=True)
 class ParcelStore:
@@ -155,12 +151,14 @@ class ParcelStore:
             raise StagingFailed("the parcel is gone", where=where, todo="Start the run again: it reads the records afresh.")
         with staging_errors(where):
             threads = 1 if filling else self.threads  # the streams are what runs in parallel
-            con = open_database(path, memory_limit_mb=self.memory_limit_mb, threads=threads, filling=filling)
-            parcel = Parcel(ref, path, con, filling=filling)
+            file = open_file(path, memory_limit_mb=self.memory_limit_mb, threads=threads, filling=filling)
         try:
-            yield parcel
-        finally:
-            parcel.close()
+            yield Parcel(ref, file)
+        except BaseException:
+            file.throw_away()
+            raise
+        with staging_errors(where):
+            file.close()
 
     def create(
         self, connector: str, kind: Kind, purpose: str, fields: Sequence[str], readings: Sequence[Reading], about: Mapping[str, str]
@@ -174,21 +172,24 @@ class ParcelStore:
             path.parent.mkdir(parents=True, exist_ok=True)
             fresh = path.with_suffix(".new")
             _remove(fresh)
-            con = open_database(fresh, memory_limit_mb=self.memory_limit_mb, threads=1)
-            for statement in _CREATE:
-                con.execute(statement)
-            con.execute(f"CREATE TABLE raw ({', '.join(f'{quote(name)} VARCHAR' for name in fields)})")
-            told = {
-                "parcel_id": ref.parcel_id,
-                "fields": json.dumps(list(fields)),
-                "readings": json.dumps([reading_to_dict(r) for r in readings]),
-                **about,
-            }
-            con.executemany(_TELL, [[key, value] for key, value in told.items()])
-            con.execute("CHECKPOINT")  # closing would do it too, but says nothing when the disk is full
-            con.close()
+            file = open_file(fresh, memory_limit_mb=self.memory_limit_mb, threads=1)
+            try:
+                self._lay_out(file.con, fields, {"parcel_id": ref.parcel_id, **about}, readings)
+            except BaseException:
+                file.throw_away()
+                raise
+            file.close()
             fresh.rename(path)
         return ref
+
+    @staticmethod
+    def _lay_out(con: duckdb.DuckDBPyConnection, fields: Sequence[str], about: Mapping[str, str], readings: Sequence[Reading]) -> None:
+        told = {**about, "fields": json.dumps(list(fields)), "readings": json.dumps([reading_to_dict(r) for r in readings])}
+        raw = f"CREATE TABLE raw ({', '.join(f'{quote(name)} VARCHAR' for name in fields)})"
+        con.execute(";".join(("BEGIN", *_CREATE, raw)))
+        con.execute(f"INSERT INTO about VALUES {', '.join(['(?, ?)'] * len(told))}", [each for pair in told.items() for each in pair])
+        con.execute("COMMIT")
+        con.execute("CHECKPOINT")  # closing would do it too
 
     def discard(self, ref: ParcelRef) -> None:
         _remove(self.root / ref.path)
