@@ -47,6 +47,10 @@ def staging_errors(where: str) -> Iterator[None]:
         ) from error
     except (duckdb.IOException, duckdb.SerializationException, duckdb.InternalException) as error:
         raise _io_failure(str(error), where) from error
+    except duckdb.BinderException as error:
+        if "already attached" not in str(error):
+            raise
+        raise StagingFailed("this process works on the parcel already", where=where, todo="Wait for the other run to end.") from error
     except duckdb.TransactionException as error:
         if "Failed to commit" not in str(error):
             raise

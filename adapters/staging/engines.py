@@ -5,9 +5,10 @@ next; a file is closed with its parcel all the same, and other processes may hav
 from __future__ import annotations
 
 import threading
+import weakref
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import duckdb
 
@@ -26,22 +27,37 @@ _idle: list[duckdb.DuckDBPyConnection] = []
 _turn = threading.Lock()
 
 
-@dataclass(frozen=True, slots=True)
+class _Closable(Protocol):
+    def close(self) -> None: ...
+
+
 class OpenFile:
     """An engine, the file that it was given, and the first connection to it."""
 
-    path: Path
-    engine: duckdb.DuckDBPyConnection
-    con: duckdb.DuckDBPyConnection
+    def __init__(self, path: Path, engine: duckdb.DuckDBPyConnection) -> None:
+        self.path = path
+        self.engine = engine
+        self._reading: weakref.WeakSet[_Closable] = weakref.WeakSet()
+        self.con = self.cursor().execute("SET enable_progress_bar = false")
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
-        """A connection of its own to the file, for one thread."""
-        return _enter(self.engine)
+        """A connection of its own to the file, for one thread. Names in SQL mean the tables of the file."""
+        cursor = self.engine.cursor().execute(f"USE {FILE}")
+        self.reads(cursor)
+        return cursor
+
+    def reads(self, who: _Closable) -> None:
+        """Closes it with the file, if nobody has done so: a query that was read halfway, before an error, would keep the file open."""
+        self._reading.add(who)
 
     def close(self) -> None:
         """Writes what is only in the log into the file. Raises duckdb.Error where it can't, which loses nothing."""
-        self.con.close()
-        self.engine.execute(f"DETACH {FILE}")
+        self._stop_reading()
+        try:
+            self.engine.execute(f"DETACH {FILE}")
+        except duckdb.Error:
+            self._end()
+            raise
         small = self.path.exists() and self.path.stat().st_size <= _SMALL_BYTES
         with _turn:
             kept = small and len(_idle) < _MOST_IDLE
@@ -51,11 +67,15 @@ class OpenFile:
             self._end()
 
     def throw_away(self) -> None:
-        """For one that has failed: nobody knows in which state it is."""
-        with suppress(duckdb.Error):  # somebody may still have a connection; with one that is at work the file stays open
-            self.con.close()
+        """For one that has failed: nobody knows in which state it is, and the error that is on its way says more than another would."""
+        with suppress(duckdb.Error):
+            self._stop_reading()
             self.engine.execute(f"DETACH {FILE}")
         self._end()
+
+    def _stop_reading(self) -> None:
+        for each in list(self._reading):
+            each.close()
 
     def _end(self) -> None:
         self.engine.close()
@@ -83,7 +103,7 @@ def open_file(path: Path, *, memory_limit_mb: int, threads: int, filling: bool =
     statements = [*(f"SET GLOBAL {name} = {value}" for name, value in settings.items()), f"ATTACH {literal(str(path))} AS {FILE}{options}"]
     engine = _given(statements)
     try:
-        return OpenFile(path, engine, _enter(engine).execute("SET enable_progress_bar = false"))
+        return OpenFile(path, engine)
     except BaseException:
         engine.close()
         raise
@@ -98,7 +118,7 @@ def _given(statements: list[str]) -> duckdb.DuckDBPyConnection:
             engine.execute(";".join(statements))
             return engine
         except duckdb.Error:
-            # It has temporary files elsewhere, or somebody still reads what it had before. If it is the file, a new one says so as well.
+            # It has temporary files elsewhere, perhaps. If the reason is the file, a new one says so as well.
             engine.close()
     engine = duckdb.connect(":memory:", config=_NEVER_CHANGED)
     try:
@@ -107,8 +127,3 @@ def _given(statements: list[str]) -> duckdb.DuckDBPyConnection:
         engine.close()
         raise
     return engine
-
-
-def _enter(engine: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
-    """Names in SQL mean the tables of the file."""
-    return engine.cursor().execute(f"USE {FILE}")

@@ -64,6 +64,12 @@ class Parcel:
         """A connection of its own to the open file, for one thread."""
         return self._file.cursor()
 
+    def arrow(self, query: str, batch_rows: int) -> pa.RecordBatchReader:
+        """What the query finds, as it is read."""
+        reader = self.cursor().execute(query).to_arrow_reader(batch_rows)
+        self._file.reads(reader)
+        return reader
+
     # -- what it is -------------------------------------------------------------------------------------------------
 
     def tell(self, key: str, value: str) -> None:

@@ -64,13 +64,13 @@ class ParcelRows:
     def arrow(self) -> pa.RecordBatchReader:
         with staging_errors(self.parcel.where):
             first, *others = (query for query in self._queries(_for_sqlite))
-            reader = self.parcel.cursor().execute(first).to_arrow_reader(_ARROW_ROWS)
+            reader = self.parcel.arrow(first, _ARROW_ROWS)
             return pa.RecordBatchReader.from_batches(reader.schema, self._batches(reader, others)) if others else reader
 
     def _batches(self, reader: pa.RecordBatchReader, others: Sequence[str]) -> Iterator[pa.RecordBatch]:
         yield from reader
         for query in others:
-            yield from self.parcel.cursor().execute(query).to_arrow_reader(_ARROW_ROWS)
+            yield from self.parcel.arrow(query, _ARROW_ROWS)
 
     def csv(self) -> Generator[bytes]:
         with closing(self._streams(self._queries(_for_copy), "FORMAT csv, HEADER false")) as streams:
