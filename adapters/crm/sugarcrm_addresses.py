@@ -27,9 +27,14 @@ class _Address(msgspec.Struct):
 
     def flagged(self) -> FlaggedAddress:
         born = self.date_created or self.date_entered
-        clean = not self.opt_out and not self.invalid_email
-        at = self.date_modified.astimezone(UTC)
-        return FlaggedAddress(self.id, self.email_address or "", at, clean, born.astimezone(UTC) if born else None)
+        return FlaggedAddress(
+            self.id,
+            self.email_address or "",
+            self.date_modified.astimezone(UTC),
+            bool(self.opt_out),
+            bool(self.invalid_email),
+            born.astimezone(UTC) if born else None,
+        )
 
 
 class _Holder(msgspec.Struct):

@@ -190,6 +190,18 @@ def test_consent_4_a_resubscription_on_the_address_arrives(road: CoreRoad) -> No
     assert not person(road, lead, "lead")["opt_out"]
 
 
+def test_consent_3_an_opt_out_within_the_second_in_which_the_sync_read_the_contrary_arrives(road: CoreRoad) -> None:
+    """The CRM counts whole seconds: the address has the stamp that was seen already."""
+    lead = road.control.create("Leads", {"last_name": "Wavering", "email1": "wavering@example.com"})
+    road.follow()
+    road.control.advance_clock(ROUND_S)
+    for out in (True, False, True, False):
+        road.control.opt_out("wavering@example.com", out)
+        road.follow()
+        assert bool(person(road, lead, "lead")["opt_out"]) is out
+    assert road.follow().words == ()
+
+
 FILTERED = 'filters.leads = [{ field = "status", op = "in", value = ["New", "Assigned"] }]'
 
 
