@@ -45,8 +45,7 @@ _NOT_HELD = "plan.seq NOT IN (SELECT seq FROM set_aside)"
 
 def prepare(parcel: Parcel) -> None:
     """Makes the tables, if they are not there: planning again forgets nothing of them."""
-    for statement in _TABLES:
-        parcel.execute(statement)
+    parcel.execute_together(_TABLES)
 
 
 def keep_changed(parcel: Parcel, ids: Sequence[str]) -> None:

@@ -73,9 +73,7 @@ _NOT_HELD = "seq NOT IN (SELECT seq FROM set_aside)"
 
 def forget(parcel: Parcel, pulled: Sequence[Kind]) -> None:
     """Empties what Market said, because it may have moved. `pulled`: the kinds whose records come into Market."""
-    for table, columns in _EMPTY.items():
-        parcel.execute(f"CREATE OR REPLACE TABLE {table} ({columns})")
-    parcel.execute(_ASKED)
+    parcel.execute_together([*(f"CREATE OR REPLACE TABLE {table} ({columns})" for table, columns in _EMPTY.items()), _ASKED])
     parcel.learn("pulled", pa.table({"kind": pa.array([kind.value for kind in pulled], pa.string())}))
 
 
@@ -115,8 +113,7 @@ def write_plan(parcel: Parcel, decisions: Mapping[int, MemberAction]) -> None:
     """Makes `plan`, `staged` (what will be written) and an empty `set_aside`."""
     numbers, actions = list(decisions), [action.value for action in decisions.values()]
     parcel.learn("decided", pa.table({"situation": pa.array(numbers, pa.int64()), "action": pa.array(actions, pa.string())}))
-    for statement in (_PLAN, _STAGED, _NOTHING_HELD):
-        parcel.execute(statement)
+    parcel.execute_together((_PLAN, _STAGED, _NOTHING_HELD))
 
 
 def unknown_members(parcel: Parcel) -> dict[Kind, tuple[str, ...]]:

@@ -97,8 +97,7 @@ def stage(store: ParcelStore, connector: str, kind: Kind, purpose: str, rows: Se
         parcel.learn("raw", _table(_RAW, (_raw(seq, row) for seq, row in enumerate(tidy))))
         parcel.learn("said", _table(_SAID, (values for seq, row in enumerate(tidy) for values in _said(seq, row))))
         parcel.learn("targets", _table(_TARGETS, ((seq, t.kind.value, t.crm_id) for seq, row in enumerate(tidy) for t in row.targets)))
-        for statement in (_STAGED, *_TABLES):
-            parcel.execute(statement)
+        parcel.execute_together((_STAGED, *_TABLES))
     return ref
 
 

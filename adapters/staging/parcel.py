@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import shutil
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -36,6 +36,7 @@ _CREATE = (
     "CREATE TABLE broken (stream VARCHAR, ordinal BIGINT, content VARCHAR, reason VARCHAR)",
 )
 _LOADS_AT_ONCE = 2
+_SMALL_BYTES = 8 << 20  # a few thousand records; one has 3 MB of its own
 _TELL = "INSERT INTO about VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
 _PROGRESS = "SELECT stream, arg_max(position, rowid), bool_or(ended), sum(rows) FROM pages GROUP BY stream"
 
@@ -111,6 +112,10 @@ class Parcel:
         with staging_errors(self.where):
             return self.con.execute(sql, list(parameters))
 
+    def execute_together(self, statements: Iterable[str]) -> None:
+        """In one transaction, which waits for the disk once."""
+        self.execute(";\n".join(("BEGIN", *statements, "COMMIT")))
+
     def scalar(self, sql: str) -> int:
         row = self.execute(sql).fetchone()
         return int(row[0]) if row and row[0] is not None else 0
@@ -156,7 +161,8 @@ class ParcelStore:
         if not path.exists():
             raise StagingFailed("the parcel is gone", where=where, todo="Start the run again: it reads the records afresh.")
         with staging_errors(where):
-            threads = 1 if filling else self.threads  # the streams are what runs in parallel
+            # While it is filled, the streams are what runs in parallel; in a small one, threads would mostly wait for each other.
+            threads = 1 if filling or path.stat().st_size <= _SMALL_BYTES else self.threads
             file = open_file(path, memory_limit_mb=self.memory_limit_mb, threads=threads, filling=filling)
         try:
             yield Parcel(ref, file)

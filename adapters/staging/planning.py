@@ -42,8 +42,7 @@ _EMPTY: Mapping[str, str] = {
 
 def forget(parcel: Parcel) -> None:
     """Empties every table of knowledge: plans are always made anew, because Market may have moved."""
-    for table, columns in _EMPTY.items():
-        parcel.execute(f"CREATE OR REPLACE TABLE {table} ({columns})")
+    parcel.execute_together(f"CREATE OR REPLACE TABLE {table} ({columns})" for table, columns in _EMPTY.items())
 
 
 # -- contested records ----------------------------------------------------------------------------------------------
