@@ -50,7 +50,9 @@ def staging_errors(where: str) -> Iterator[None]:
     except duckdb.BinderException as error:
         if "already attached" not in str(error):
             raise
-        raise StagingFailed("this process works on the parcel already", where=where, todo="Wait for the other run to end.") from error
+        raise StagingFailed(
+            "this process works on the parcel already", where=where, todo="Wait for its other run to end; then start again."
+        ) from error
     except duckdb.TransactionException as error:
         if "Failed to commit" not in str(error):
             raise
