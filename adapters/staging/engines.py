@@ -15,7 +15,7 @@ import duckdb
 from adapters.staging.duck import give_back_memory, literal
 
 FILE = "parcel"
-_MOST_IDLE = 3  # as many parcels as are open at once, most of the time; 2 MB each
+_MOST_IDLE = 2  # most parcels are worked on one after the other; 2 MB each
 _SMALL_BYTES = 16 << 20  # what a larger file took goes back to the machine with its engine
 _FILLING_ROWS = 8_192  # a multiple of the engine's 2,048; a load of pages is about twice as many
 _NEVER_CHANGED: dict[str, str | bool | int | float | list[str]] = {
