@@ -38,8 +38,9 @@ def worth_asking(found: Iterable[FlaggedAddress], window: Window, seen: Mapping[
 
 
 def _came_with_its_holder(each: FlaggedAddress, window: Window, seen: Mapping[str, str]) -> bool:
-    """One that was seen before carried a flag then."""
-    is_new = each.created_at is not None and window.lower is not None and each.created_at >= window.lower
+    """One that moved after it was made, or that was seen before, may have carried a flag when its holder was read."""
+    made = each.created_at
+    is_new = made is not None and window.lower is not None and made >= window.lower and each.at <= made
     return is_new and not each.out and not each.invalid and each.address_id not in seen
 
 

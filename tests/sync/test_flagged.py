@@ -25,7 +25,10 @@ def test_consent_4_a_flag_that_was_taken_off_an_old_address_is_asked_about() -> 
 
 
 def test_a_new_address_without_a_flag_comes_with_its_holder() -> None:
-    assert worth_asking([replace(OUT, out=False, created_at=T + timedelta(seconds=3))], WINDOW, {}) == ()
+    new = replace(OUT, out=False, created_at=OUT.at)
+    assert worth_asking([new], WINDOW, {}) == ()
+    moved = replace(new, at=OUT.at + timedelta(seconds=1))
+    assert worth_asking([moved], WINDOW, {}) == (moved,), "it may have had a flag when its holder came"
 
 
 def test_a_new_address_that_carries_a_flag_is_asked_about() -> None:
@@ -50,8 +53,8 @@ def test_consent_3_a_flag_that_moved_within_the_second_of_the_last_look_is_asked
 
 def test_consent_4_a_new_address_that_was_seen_with_a_flag_is_asked_about_when_it_has_none() -> None:
     """Its holder came with the flag, and stays out until somebody asks."""
-    new = replace(OUT, created_at=T + timedelta(seconds=3))
-    taken_off = replace(new, out=False, at=new.at + timedelta(seconds=1))
+    new = replace(OUT, created_at=OUT.at)
+    taken_off = replace(new, out=False)
     assert worth_asking([taken_off], WINDOW, remembered([new], T)) == (taken_off,)
 
 
