@@ -35,7 +35,8 @@ def apply_removals(connection: Connection, connector: str, kind: Kind, now: date
     """
     due = _due(connector, kind)
     found = connection.execute(select(due.c.crm_id, due.c.market_id, due.c.merged_into, due.c.found_by)).all()
-    merged = _merge(connection, connector, kind, {row.crm_id: (row.market_id, row.merged_into) for row in found if row.merged_into}, now)
+    losers = {row.crm_id: (row.market_id, row.merged_into) for row in found if row.merged_into}
+    merged = _merge(connection, connector, kind, losers, {row.crm_id for row in found}, now)
     rows = sorted({int(row.market_id) for row in found})
     links = (crm_links.c.connector == connector) & (crm_links.c.kind == kind.value)
     filtered = select(due.c.crm_id).where(due.c.found_by == "filter")
@@ -66,7 +67,9 @@ def _due(connector: str, kind: Kind) -> Select[tuple[str, int, str | None, str]]
     ).cte("due")  # type: ignore[return-value]
 
 
-def _merge(connection: Connection, connector: str, kind: Kind, losers: dict[str, tuple[int, str]], now: datetime) -> int:
+def _merge(
+    connection: Connection, connector: str, kind: Kind, losers: dict[str, tuple[int, str]], leaving: Collection[str], now: datetime
+) -> int:
     """MATCH-8: the loser's id becomes an alias of the winner's, and what hangs on its row moves. Only people have activity to move.
 
     A lead's row that a contact holds is the contact's, and is absorbed by nobody (MATCH-4, MATCH-6); one that it shares with another lead,
@@ -81,21 +84,21 @@ def _merge(connection: Connection, connector: str, kind: Kind, losers: dict[str,
         connection.execute(update(crm_links).where(links, crm_links.c.crm_id == loser).values(alias_of=winner))
         if kind in PEOPLE and int(target) != row:
             pairs[row] = int(target)
-    stay = _rows_of_others(connection, connector, pairs, losers) if kind is Kind.LEAD else frozenset[int]()
+    stay = _rows_of_others(connection, connector, pairs, leaving) if kind is Kind.LEAD else frozenset[int]()
     merged = merge_pairs(connection, {loser: into for loser, into in pairs.items() if loser not in stay}, "sync", now)
     pass_opt_outs_on(connection, {loser: into for loser, into in pairs.items() if loser in stay}, "sync", now)
     return merged
 
 
-def _rows_of_others(connection: Connection, connector: str, rows: Iterable[int], losers: Collection[str]) -> frozenset[int]:
-    """Those of these rows that a living contact holds, of whichever CRM, or a living lead of this one that is not merged away too."""
+def _rows_of_others(connection: Connection, connector: str, rows: Iterable[int], leaving: Collection[str]) -> frozenset[int]:
+    """Those of these rows that a living contact holds, of whichever CRM, or a lead of this one that lives, in scope, and stays."""
     link, found = crm_links.c, set[int]()
     for some in _chunks(sorted(rows)):
         held = select(link.market_id, link.kind, link.crm_id).where(link.market_id.in_(some), link.living)
         contact = link.kind == Kind.CONTACT.value
-        lead = and_(link.kind == Kind.LEAD.value, link.connector == connector)
+        lead = and_(link.kind == Kind.LEAD.value, link.connector == connector, ~link.left_scope)
         holders = connection.execute(held.where(or_(contact, lead))).all()
-        found.update(row.market_id for row in holders if row.kind == Kind.CONTACT.value or row.crm_id not in losers)
+        found.update(row.market_id for row in holders if row.kind == Kind.CONTACT.value or row.crm_id not in leaving)
     return frozenset(found)
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from adapters.market.applying import Removed
 from adapters.market.engine import Market
+from adapters.market.removals import FILTER
 from sync.brake import Answer
 from sync.records import Kind, Removal
 from sync.settings import LeftScope
@@ -204,10 +205,17 @@ def test_match_8_match_4_a_lead_that_is_merged_leaves_its_row_to_another_lead_th
     assert ask(market, "SELECT opt_out FROM contacts ORDER BY contact_id") == [(True,), (True,)]
 
 
-def test_match_8_leads_that_share_a_row_and_are_merged_at_once_take_it_along(market: Market) -> None:
+@pytest.mark.parametrize("other", ["merged", "deleted", "left the filter", "had left it before"])
+def test_match_8_a_lead_that_is_merged_takes_its_row_along_if_the_lead_that_shares_it_leaves_as_well(market: Market, other: str) -> None:
+    """At once, or one run after the other: what hangs on the row is the winner's, and not on a row that is deleted then."""
     put(market, "contacts", person(1, crm_type="Lead", crm_id="l1"), person(2, crm_type="Lead", crm_id="l2"))
-    put_links(market, link("l1", 1, kind="lead"), link("other", 1, kind="lead"), link("l2", 2, kind="lead"))
-    note(market, Removal("l1", GONE, merged_into="l2"), Removal("other", GONE, merged_into="l2"), kind=Kind.LEAD)
+    put_links(market, link("l1", 1, kind="lead"), link("l2", 2, kind="lead"))
+    put_links(market, link("other", 1, kind="lead", left_scope=other == "had left it before"))
+    note(market, Removal("l1", GONE, merged_into="l2"), kind=Kind.LEAD)
+    if other in ("merged", "deleted"):
+        note(market, Removal("other", GONE, merged_into="l2" if other == "merged" else None), kind=Kind.LEAD)
+    if other == "left the filter":
+        gone = [Removal("other", GONE)]
+        market.removals.note("acme", Kind.LEAD, gone, found_by=FILTER, run_id="run-1", now=NOW)
     assert market.removals.apply("acme", Kind.LEAD, run_id="run-1", now=NOW).merged == 1
-    assert {row[0] for row in ask(market, "SELECT market_id FROM crm_links")} == {2}
     assert [state(market, number) for number in (1, 2)] == [(True, True), (False, False)]
