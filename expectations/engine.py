@@ -23,7 +23,7 @@ import duckdb
 
 from expectations import data_docs
 from expectations.rules import Expectation
-from expectations.sql import beside
+from expectations.sql import Batch
 
 _RULE = "rule"
 _IMPORTING = threading.Lock()
@@ -44,9 +44,9 @@ class Outcome:
 
 
 def evaluate(
-    con: duckdb.DuckDBPyConnection, expectations: Mapping[str, Expectation], name: str, keep_page: Callable[[str], None] | None = None
+    batch: Batch, expectations: Mapping[str, Expectation], name: str, keep_page: Callable[[str], None] | None = None
 ) -> dict[str, Outcome]:
-    """Asks all expectations about the view `staged`; one outcome per name. Temporary views of `con` are not seen.
+    """Asks all expectations about the view `staged`; one outcome per name.
 
     `name` is that of the batch. `keep_page` is given the page of Data Docs; an expectation that could not be built is not on it.
     """
@@ -54,11 +54,11 @@ def evaluate(
     # Its log lines repeat failed SQL with the values in it.
     logging.getLogger("great_expectations").setLevel(logging.CRITICAL)
     built, outcomes = _build(gx, expectations)
-    cursor = beside(con)
+    cursor = batch.cursor()
     try:
-        batch = _batch(gx, cursor)
+        asked = _batch(gx, cursor)
         suite = gx.ExpectationSuite(name=name, expectations=list(built.values()))
-        report = batch.validate(suite, result_format=_RESULT_FORMAT)
+        report = asked.validate(suite, result_format=_RESULT_FORMAT)
         outcomes.update({result.expectation_config.meta[_RULE]: _outcome(result) for result in report.results})
     except (gx.exceptions.GreatExpectationsError, gx.datasource.fluent.interfaces.TestConnectionError) as error:
         # Not one expectation could be asked. That is an answer too: every check has failed (GATE-4).

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-import duckdb
-
 from expectations import measure
 from expectations.engine import Outcome, evaluate
 from expectations.measure import Measured
 from expectations.rules import CheckRule, Expectation, mandatory, rules_for
-from expectations.sql import any_of, literal
+from expectations.sql import Batch, any_of, literal
 from expectations.whole import blanking_expectation, blanking_result, column_gone, gone_result
 from sync.gate import BatchContext, CheckResult, Hold, Status, Verdict, held_share, judge, percent, row_count
 
@@ -22,23 +20,23 @@ _NOTHING = Outcome(0)
 
 
 def run_gate(
-    con: duckdb.DuckDBPyConnection,
+    batch: Batch,
     context: BatchContext,
     rules: Sequence[CheckRule] | None = None,
     keep_page: Callable[[str], None] | None = None,
 ) -> Verdict:
-    """The verdict on the parcel that `con` has open. Reads only, and never raises because of what stands in the batch.
+    """The verdict on the batch. Reads only, and never raises because of what stands in the batch.
 
     `rules` defaults to the table of rules for the kind. The parcel's last transaction must be committed: the check reads through a
     cursor of its own. `keep_page` is given Great Expectations' own page, unless there was nothing to ask.
     """
     rules = rules_for(context.kind, context.columns) if rules is None else rules
-    measured = measure.measure(con, context, rules, mandatory(context.kind))
-    outcomes = _ask(con, context, rules, measured, keep_page)
-    checks = [_row_result(con, rule, measured, outcomes[rule.name]) for rule in rules]
+    measured = measure.measure(batch, context, rules, mandatory(context.kind))
+    outcomes = _ask(batch, context, rules, measured, keep_page)
+    checks = [_row_result(batch, rule, measured, outcomes[rule.name]) for rule in rules]
     can_hold = "crm_id" in measured.columns  # else the batch is rejected for that, and there is nothing to name a row by
     holds = tuple(_hold(rule) for rule, check in zip(rules, checks, strict=True) if can_hold and check.status is Status.HELD)
-    held, again = measure.held(con, any_of(hold.predicate for hold in holds), context.held_before) if holds else (0, 0)
+    held, again = measure.held(batch, any_of(hold.predicate for hold in holds), context.held_before) if holds else (0, 0)
     whole = [
         *(gone_result(column, measured, outcomes[f"column_gone:{column}"]) for column in mandatory(context.kind)),
         None if context.outgoing else blanking_result(context, measured, outcomes["mass_blanking"]),
@@ -58,7 +56,7 @@ def run_gate(
 
 
 def _ask(
-    con: duckdb.DuckDBPyConnection,
+    batch: Batch,
     context: BatchContext,
     rules: Sequence[CheckRule],
     measured: Measured,
@@ -69,12 +67,12 @@ def _ask(
     questions |= {f"column_gone:{name}": column_gone(name, measured.columns) for name in mandatory(context.kind)}
     blanking = blanking_expectation(context, measured.blanks)
     questions |= {"mass_blanking": blanking} if blanking else {}
-    answers = {} if measured.staged_rows == 0 else evaluate(con, questions, context.parcel_id, keep_page)
+    answers = {} if measured.staged_rows == 0 else evaluate(batch, questions, context.parcel_id, keep_page)
     missing = _NOTHING if measured.staged_rows == 0 else Outcome(None, "no result")
     return {"mass_blanking": _NOTHING} | {name: answers.get(name, missing) for name in questions}
 
 
-def _row_result(con: duckdb.DuckDBPyConnection, rule: CheckRule, measured: Measured, outcome: Outcome) -> CheckResult:
+def _row_result(batch: Batch, rule: CheckRule, measured: Measured, outcome: Outcome) -> CheckResult:
     counted, rows = measured.bad.get(rule.name), measured.staged_rows or 0
     status = judge(rule.severity, counted, outcome.bad)
     return CheckResult(
@@ -86,7 +84,7 @@ def _row_result(con: duckdb.DuckDBPyConnection, rule: CheckRule, measured: Measu
         evaluated=0 if status is Status.NOT_EVALUATED else rows,
         failed=max(counted or 0, outcome.bad or 0),
         observed=_observed(counted, outcome, rows),
-        examples=measure.examples(con, rule.bad_rows) if counted and "crm_id" in measured.columns else (),
+        examples=measure.examples(batch, rule.bad_rows) if counted and "crm_id" in measured.columns else (),
     )
 
 

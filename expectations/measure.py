@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import duckdb
 
 from expectations.rules import CheckRule
-from expectations.sql import beside, quote
+from expectations.sql import Batch, quote
 from sync.gate import BatchContext
 
 _COLUMNS = "SELECT column_name FROM (DESCRIBE staged)"
@@ -36,9 +36,9 @@ class Measured:
     blanks: Mapping[str, int] = field(default_factory=dict)
 
 
-def measure(con: duckdb.DuckDBPyConnection, context: BatchContext, rules: Sequence[CheckRule], needed: Sequence[str]) -> Measured:
+def measure(batch: Batch, context: BatchContext, rules: Sequence[CheckRule], needed: Sequence[str]) -> Measured:
     """All counts in two or three scans. A rule whose condition can't be run has no count; the others have theirs."""
-    cursor = beside(con)
+    cursor = batch.cursor()
     try:
         columns = frozenset(str(name) for (name,) in cursor.execute(_COLUMNS).fetchall())
         fills = {name: f"count({quote(name)})" for name in needed if name in columns}
@@ -91,9 +91,9 @@ def _blanks(cursor: duckdb.DuckDBPyConnection, context: BatchContext, columns: C
     return _counts(cursor, _BLANKS, {name: f"count(*) - count({quote(name)})" for name in compared})
 
 
-def held(con: duckdb.DuckDBPyConnection, predicate: str, before: Collection[str]) -> tuple[int, int]:
+def held(batch: Batch, predicate: str, before: Collection[str]) -> tuple[int, int]:
     """How many rows are held, each once; and how many of them were in quarantine before."""
-    cursor = beside(con)
+    cursor = batch.cursor()
     try:
         row = cursor.execute(_HELD.format(predicate=predicate), {"before": sorted(before)}).fetchone()
     finally:
@@ -101,9 +101,9 @@ def held(con: duckdb.DuckDBPyConnection, predicate: str, before: Collection[str]
     return (int(row[0]), int(row[1])) if row else (0, 0)
 
 
-def examples(con: duckdb.DuckDBPyConnection, predicate: str) -> tuple[str, ...]:
+def examples(batch: Batch, predicate: str) -> tuple[str, ...]:
     """A few CRM ids of bad rows, never more of them than their ids."""
-    cursor = beside(con)
+    cursor = batch.cursor()
     try:
         return tuple(str(crm_id) for (crm_id,) in cursor.execute(_EXAMPLES.format(predicate=predicate)).fetchall())
     finally:

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Protocol
 
 import duckdb
+
+
+class Batch(Protocol):
+    """An open parcel. Its connections see what is committed, and no temporary tables of each other."""
+
+    def cursor(self) -> duckdb.DuckDBPyConnection: ...
 
 
 def quote(identifier: str) -> str:
@@ -15,12 +22,6 @@ def quote(identifier: str) -> str:
 def literal(text: str) -> str:
     """A text as a DuckDB string literal."""
     return "'" + text.replace("'", "''") + "'"
-
-
-def beside(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
-    """A connection of its own, for which names mean what they mean to `con`; but it sees no temporary table or view of `con`."""
-    [database] = con.execute("SELECT current_database()").fetchone() or ("memory",)
-    return con.cursor().execute(f"USE {quote(database)}")
 
 
 def number(value: float) -> str:

@@ -41,7 +41,7 @@ def judge_parcel(run: RunRef, parcel: Parcel, context: BatchContext, rules: Sequ
     from expectations.gate import run_gate  # the import costs seconds, and only a batch needs it
 
     docs = _DataDocs(run, parcel.ref) if installation(run.config).settings.reports.data_docs else None
-    verdict = run_gate(parcel.con, context, rules, docs)
+    verdict = run_gate(parcel, context, rules, docs)
     held = holding.set_aside(parcel, verdict.held_query)
     rows = tuple(
         HeldRow(crm_id or "", rule, reason, column or "", shorten(value))

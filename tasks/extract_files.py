@@ -115,7 +115,7 @@ def _fill(
     run: RunRef, ref: ParcelRef, file: ExportFile, plan: FilePlan, schema: ObjectSchema, crm_now: datetime, exported_at: datetime | None
 ) -> None:
     types = {spec.name: spec.type for spec in schema.fields}
-    with installation(run.config).parcels.open(ref) as parcel:
+    with installation(run.config).parcels.open(ref, growing=True) as parcel:
         tell(Step(run.run_id, ref.kind.value, "extract", 0, None))
         told = load_file(parcel, file, plan, _filter_of(run, ref.kind), types, crm_now)
         since = baseline(told, crm_now, exported_at).isoformat()

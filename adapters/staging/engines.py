@@ -15,8 +15,9 @@ import duckdb
 from adapters.staging.duck import give_back_memory, literal
 
 FILE = "parcel"
-_MOST_IDLE = 2  # most parcels are worked on one after the other; 2 MB each
-_SMALL_BYTES = 16 << 20  # what a larger file took goes back to the machine with its engine
+_MOST_IDLE = 2  # most parcels are worked on one after the other
+# What an engine took goes back to the machine with its end only. For a file of this size, some thousand records, it is little.
+_SMALL_BYTES = 6 << 20
 _FILLING_ROWS = 8_192  # a multiple of the engine's 2,048; a load of pages is about twice as many
 _NEVER_CHANGED: dict[str, str | bool | int | float | list[str]] = {
     "storage_compatibility_version": "latest",  # a tenth faster to write; parcels are read by the version that wrote them
@@ -37,18 +38,19 @@ class OpenFile:
     def __init__(self, path: Path, engine: duckdb.DuckDBPyConnection) -> None:
         self.path = path
         self.engine = engine
-        self._reading: weakref.WeakSet[_Closable] = weakref.WeakSet()
+        self._cursors: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
+        self._readers: weakref.WeakSet[_Closable] = weakref.WeakSet()
         self.con = self.cursor().execute("SET enable_progress_bar = false")
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """A connection of its own to the file, for one thread. Names in SQL mean the tables of the file."""
         cursor = self.engine.cursor().execute(f"USE {FILE}")
-        self.reads(cursor)
+        self._cursors.add(cursor)
         return cursor
 
-    def reads(self, who: _Closable) -> None:
-        """Closes it with the file, if nobody has done so: a query that was read halfway, before an error, would keep the file open."""
-        self._reading.add(who)
+    def close_with(self, reader: _Closable) -> None:
+        """A reader that nobody has closed by then, as an error came before: a query that was read halfway would keep the file open."""
+        self._readers.add(reader)
 
     def close(self) -> None:
         """Writes what is only in the log into the file. Raises duckdb.Error where it can't, which loses nothing."""
@@ -58,9 +60,8 @@ class OpenFile:
         except duckdb.Error:
             self._end()
             raise
-        small = self.path.exists() and self.path.stat().st_size <= _SMALL_BYTES
         with _turn:
-            kept = small and len(_idle) < _MOST_IDLE
+            kept = self._took_little() and len(_idle) < _MOST_IDLE
             if kept:
                 _idle.append(self.engine)
         if not kept:
@@ -74,8 +75,13 @@ class OpenFile:
         self._end()
 
     def _stop_reading(self) -> None:
-        for each in list(self._reading):
+        for each in (*self._readers, *self._cursors):  # a cursor that writes into a pipe ends with it only
             each.close()
+
+    def _took_little(self) -> bool:
+        """Temporary files stay where they are until the engine ends."""
+        spilled = Path(f"{self.path}.tmp").exists()
+        return not spilled and self.path.exists() and self.path.stat().st_size <= _SMALL_BYTES
 
     def _end(self) -> None:
         self.engine.close()
@@ -118,7 +124,7 @@ def _given(statements: list[str]) -> duckdb.DuckDBPyConnection:
             engine.execute(";".join(statements))
             return engine
         except duckdb.Error:
-            # It has temporary files elsewhere, perhaps. If the reason is the file, a new one says so as well.
+            # If the reason is the file, a new one says so as well.
             engine.close()
     engine = duckdb.connect(":memory:", config=_NEVER_CHANGED)
     try:

@@ -109,7 +109,7 @@ class Spool:
                     self._con.executemany(_NOTE_REMOVED, self._removed)
                 self._con.execute("COMMIT")
             except BaseException:
-                _roll_back(self._con)
+                roll_back(self._con)
                 raise
             self._empty()
         return taken
@@ -129,7 +129,7 @@ class Spool:
         try:
             return _read_into_raw(self._con, self._fields, path, self._longest)
         except (duckdb.InvalidInputException, duckdb.ConversionException):
-            _roll_back(self._con)
+            roll_back(self._con)
             self._con.execute("BEGIN")
         good, broken = split_broken(Path(path).read_bytes())
         for record in broken:
@@ -147,7 +147,7 @@ class Spool:
         try:
             taken = load_csv(self._con, self._fields, self._header, self._file.name)
         except (duckdb.InvalidInputException, duckdb.ConversionException):
-            _roll_back(self._con)
+            roll_back(self._con)
             self._con.execute("BEGIN")
             good, broken = split_broken_csv(self._header, Path(self._file.name).read_bytes().partition(b"\n")[2])
             for ordinal, content, reason in broken:
@@ -181,7 +181,7 @@ def _prepared(page: Page) -> tuple[bytes, bytes, int]:
     return b"", body, nul_removed
 
 
-def _roll_back(con: duckdb.DuckDBPyConnection) -> None:
+def roll_back(con: duckdb.DuckDBPyConnection) -> None:
     """A failed statement may have ended the transaction already."""
     try:
         con.execute("ROLLBACK")

@@ -23,7 +23,7 @@ import pyarrow as pa
 
 from adapters.staging.duck import quote, staging_errors
 from adapters.staging.engines import OpenFile, open_file
-from adapters.staging.loading import Spool
+from adapters.staging.loading import Spool, roll_back
 from sync.errors import StagingFailed
 from sync.fields import ColumnType, Pick, Reading, ValueType, WritePolicy
 from sync.records import Kind, ParcelRef, Window
@@ -68,8 +68,12 @@ class Parcel:
     def arrow(self, query: str, batch_rows: int) -> pa.RecordBatchReader:
         """What the query finds, as it is read."""
         reader = self.cursor().execute(query).to_arrow_reader(batch_rows)
-        self._file.reads(reader)
+        self.close_with(reader)
         return reader
+
+    def close_with(self, reader: Any) -> None:
+        """See `OpenFile.close_with`."""
+        self._file.close_with(reader)
 
     # -- what it is -------------------------------------------------------------------------------------------------
 
@@ -114,7 +118,12 @@ class Parcel:
 
     def execute_together(self, statements: Iterable[str]) -> None:
         """In one transaction, which waits for the disk once."""
-        self.execute(";\n".join(("BEGIN", *statements, "COMMIT")))
+        with staging_errors(self.where):
+            try:
+                self.con.execute(";\n".join(("BEGIN", *statements, "COMMIT")))
+            except duckdb.Error:
+                roll_back(self.con)
+                raise
 
     def scalar(self, sql: str) -> int:
         row = self.execute(sql).fetchone()
@@ -154,15 +163,19 @@ class ParcelStore:
         return (self.root / ref.path).exists()
 
     @contextmanager
-    def open(self, ref: ParcelRef, *, filling: bool = False) -> Iterator[Parcel]:
-        """`filling`: several threads of ours will load pages at once. Raises StagingFailed: the file is gone or taken."""
+    def open(self, ref: ParcelRef, *, filling: bool = False, growing: bool = False) -> Iterator[Parcel]:
+        """`filling`: several threads of ours will load pages at once; `growing`: one statement will, so that its size says nothing yet.
+
+        Raises StagingFailed: the file is gone or taken.
+        """
         path = self.root / ref.path
         where = _where(ref, path)
         if not path.exists():
             raise StagingFailed("the parcel is gone", where=where, todo="Start the run again: it reads the records afresh.")
         with staging_errors(where):
             # While it is filled, the streams are what runs in parallel; in a small one, threads would mostly wait for each other.
-            threads = 1 if filling or path.stat().st_size <= _SMALL_BYTES else self.threads
+            small = not growing and path.stat().st_size <= _SMALL_BYTES
+            threads = 1 if filling or small else self.threads
             file = open_file(path, memory_limit_mb=self.memory_limit_mb, threads=threads, filling=filling)
         try:
             yield Parcel(ref, file)
@@ -214,6 +227,8 @@ class ParcelStore:
             target.parent.mkdir(parents=True, exist_ok=True)
             _remove(target)
             path.rename(target)
+            if (log := Path(f"{path}.wal")).exists():  # when it was closed, the disk was full
+                log.rename(f"{target}.wal")
         return target
 
     def prune(self, older_than_s: float, now_s: float) -> int:

@@ -121,6 +121,7 @@ class _Pipe:
             fcntl.fcntl(write_end, fcntl.F_SETPIPE_SZ, _CHUNK_BYTES)
         self._writer = threading.Thread(target=self._write, args=(query, options, write_end), daemon=True)
         self._writer.start()
+        parcel.close_with(self)
 
     def chunks(self) -> Iterator[bytes]:
         try:

@@ -51,7 +51,7 @@ def parcel_of(folder: Path, kind: Kind, rows: Sequence[Outgoing]) -> Iterator[Pa
 
 def judge(kind: Kind, *rows: Outgoing, **changes: Any) -> Judged:
     with TemporaryDirectory() as folder, parcel_of(Path(folder), kind, rows) as parcel:
-        verdict = run_gate(parcel.con, context(kind=kind, columns={}, **changes), outgoing_rules(kind))
+        verdict = run_gate(parcel, context(kind=kind, columns={}, **changes), outgoing_rules(kind))
         held = parcel.execute(
             f"SELECT CAST(crm_id AS BIGINT), rule, column_name, value FROM ({verdict.held_query}) ORDER BY ALL"
         ).fetchall()
@@ -261,7 +261,7 @@ def test_gate_2_limits_hold_for_the_kind_of_record_that_is_written() -> None:
             outgoing.forget_limits(parcel)
             outgoing.keep_limits(parcel, {"title": 5}, {}, of=Kind.CONTACT)
             outgoing.keep_limits(parcel, {"title": 9}, {"title": frozenset({"Dr"})}, of=Kind.LEAD)
-            verdict = run_gate(parcel.con, context(kind=Kind.UPDATE, columns={}), outgoing_rules(Kind.UPDATE))
+            verdict = run_gate(parcel, context(kind=Kind.UPDATE, columns={}), outgoing_rules(Kind.UPDATE))
             assert parcel.execute(f"SELECT crm_id, rule FROM ({verdict.held_query}) ORDER BY ALL").fetchall() == [
                 ("0", "choice_known"),
                 ("1", "value_fits"),
@@ -280,7 +280,7 @@ def test_gate_3_too_many_held_rows_stop_the_batch_but_for_those_that_were_held_b
 def test_gate_4_a_check_that_can_not_be_evaluated_stops_the_batch() -> None:
     with TemporaryDirectory() as folder, parcel_of(Path(folder), Kind.TASK, [row(Kind.TASK)]) as parcel:
         parcel.execute("DROP TABLE lengths")
-        verdict = run_gate(parcel.con, context(kind=Kind.TASK, columns={}), outgoing_rules(Kind.TASK))
+        verdict = run_gate(parcel, context(kind=Kind.TASK, columns={}), outgoing_rules(Kind.TASK))
     assert not verdict.passed
     assert {check.rule for check in verdict.checks if check.status is Status.NOT_EVALUATED} == {"value_fits"}
 

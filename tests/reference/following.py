@@ -40,6 +40,10 @@ _LEADS_OF_CONTACTS = """
 SELECT contact.crm_id AS contact, lead.crm_id AS lead, lead.crm_opt_out AS out FROM crm_links AS lead
 JOIN crm_links AS contact ON contact.market_id = lead.market_id AND contact.kind = 'contact' WHERE lead.kind = 'lead'
 """
+_IN = """
+SELECT link.crm_id FROM crm_links AS link JOIN contacts ON contacts.contact_id = link.market_id
+WHERE link.kind = 'contact' AND NOT contacts.opt_out
+"""
 Picture = dict[tuple[str, str], dict[str, Any]]
 
 _numbers = itertools.count(1)
@@ -52,7 +56,7 @@ class Place:
     `sharers`: contacts that had one row with a lead at the end of some cycle. Market does not tell it any more when the lead has become
     another contact since, and what it had filled in stays (MATCH-6). `merged`: those that had one row with another contact, which may have
     been brought back since; what was said in the name of one may have put the other out too. `said_out`: contact → leads that said out
-    while they had its row, and did not take it back there.
+    while they had its row, and did not take it back there; forgotten when the contact is in again.
     """
 
     road: CoreRoad
@@ -75,6 +79,8 @@ class Place:
     def _note_who_is_one(self) -> None:
         for known, other in ((self.sharers, "lead"), (self.merged, "contact")):
             known.update(row["crm_id"] for row in self.road.rows(_ONE_WITH, other=other))
+        for row in self.road.rows(_IN):
+            self.said_out.pop(row["crm_id"], None)
         for row in self.road.rows(_LEADS_OF_CONTACTS):
             (set.add if row["out"] else set.discard)(self.said_out[row["contact"]], row["lead"])
 
