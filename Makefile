@@ -31,7 +31,7 @@ test: $(STAMP)   ## Run every test
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 soak: $(STAMP)   ## Thousands of random scripts against the reference and against a fresh sync: hours
-	@HYPOTHESIS_PROFILE=soak MARKETSYNC_SCRIPTS=$(or $(SCRIPTS),2000) $(BIN)/python -m pytest -n 2 tests/reference
+	@HYPOTHESIS_PROFILE=soak MARKETSYNC_SCRIPTS=$(or $(SCRIPTS),2000) MARKETSYNC_FIRST_SCRIPT=$(or $(FIRST),1) $(BIN)/python -m pytest -n 2 tests/reference
 
 check: $(STAMP)  ## Formatter, linter, types
 	@$(BIN)/ruff format --check .
