@@ -73,20 +73,24 @@ def _merge(
     """MATCH-8: the loser's id becomes an alias of the winner's, and what hangs on its row moves. Only people have activity to move.
 
     A lead's row that a contact holds is the contact's, and is absorbed by nobody (MATCH-4, MATCH-6); one that it shares with another lead,
-    since both had become one contact, stays with that one. What the lead said goes on alone.
+    since both had become one contact, stays with that one. What the lead said goes on alone; so it does where the records of one row are
+    merged into several: only one of these takes the row.
     """
     links = (crm_links.c.connector == connector) & (crm_links.c.kind == kind.value)
     pairs: dict[int, int] = {}
+    also: list[tuple[int, int]] = []
     for loser, (row, winner) in losers.items():
         target = connection.execute(select(crm_links.c.market_id).where(links, crm_links.c.crm_id == winner, crm_links.c.living)).scalar()
         if target is None:
             continue  # the winner is not here: the loser is deleted like any other
         connection.execute(update(crm_links).where(links, crm_links.c.crm_id == loser).values(alias_of=winner))
-        if kind in PEOPLE and int(target) != row:
-            pairs[row] = int(target)
+        if kind in PEOPLE and int(target) != row and pairs.setdefault(row, int(target)) != int(target):
+            also.append((row, int(target)))
     stay = _rows_of_others(connection, connector, pairs, leaving) if kind is Kind.LEAD else frozenset[int]()
     merged = merge_pairs(connection, {loser: into for loser, into in pairs.items() if loser not in stay}, "sync", now)
     pass_opt_outs_on(connection, {loser: into for loser, into in pairs.items() if loser in stay}, "sync", now)
+    for left, into in also:
+        pass_opt_outs_on(connection, {left: into}, "sync", now)
     return merged
 
 

@@ -219,3 +219,13 @@ def test_match_8_a_lead_that_is_merged_takes_its_row_along_if_the_lead_that_shar
         market.removals.note("acme", Kind.LEAD, gone, found_by=FILTER, run_id="run-1", now=NOW)
     assert market.removals.apply("acme", Kind.LEAD, run_id="run-1", now=NOW).merged == 1
     assert [state(market, number) for number in (1, 2)] == [(True, True), (False, False)]
+
+
+def test_consent_10_records_of_one_row_that_are_merged_into_several_put_each_of_them_out(market: Market) -> None:
+    """The row goes to one of the winners, what was said in its name to all."""
+    put(market, "contacts", person(1, crm_type="Lead", crm_id="l1", opt_out=True), *(person(n, crm_type="Lead") for n in (2, 3)))
+    put_links(market, link("l1", 1, kind="lead"), link("other", 1, kind="lead"), link("l2", 2, kind="lead"), link("l3", 3, kind="lead"))
+    note(market, Removal("l1", GONE, merged_into="l2"), Removal("other", GONE, merged_into="l3"), kind=Kind.LEAD)
+    assert market.removals.apply("acme", Kind.LEAD, run_id="run-1", now=NOW).merged == 1
+    assert ask(market, "SELECT opt_out FROM contacts ORDER BY contact_id") == [(True,), (True,), (True,)]
+    assert dict(ask(market, "SELECT crm_id, alias_of FROM crm_links WHERE NOT living")) == {"l1": "l2", "other": "l3"}
