@@ -89,8 +89,8 @@ def _merge(
     stay = _rows_of_others(connection, connector, pairs, leaving) if kind is Kind.LEAD else frozenset[int]()
     merged = merge_pairs(connection, {loser: into for loser, into in pairs.items() if loser not in stay}, "sync", now)
     pass_opt_outs_on(connection, {loser: into for loser, into in pairs.items() if loser in stay}, "sync", now)
-    for left, into in also:
-        pass_opt_outs_on(connection, {left: into}, "sync", now)
+    for row, into in also:
+        pass_opt_outs_on(connection, {row: into}, "sync", now)
     return merged
 
 
