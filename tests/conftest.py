@@ -35,7 +35,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 # HYPOTHESIS_PROFILE=soak looks for hours at what the default looks at for seconds.
 _NO_SHRINKING = tuple(set(Phase) - {Phase.shrink, Phase.explain})
 settings.register_profile("default", max_examples=8, deadline=None, print_blob=True, phases=_NO_SHRINKING)
-settings.register_profile("soak", max_examples=2_000, deadline=None, print_blob=True)
+_SOAKED = int(os.environ.get("MARKETSYNC_SCRIPTS", "2000"))  # as many lives of a machine as scripts
+settings.register_profile("soak", max_examples=_SOAKED, deadline=None, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
